@@ -1,0 +1,216 @@
+"""The values that travel between the floors. They import nothing of ours but the errors."""
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
+from typing import Any, Self
+
+from opsbot.errors import UsageError
+
+#: A JSON value: the only kind that crosses a step of a job or the wire to a host.
+Json = Any
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class Level(IntEnum):
+    """What a person may do; each level includes those below it."""
+
+    STRANGER = 0
+    MEMBER = 1
+    CONTRIBUTOR = 2
+    DEPLOYER = 3
+    ADMIN = 4
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody of the team, with all their accounts. Display names mean nothing."""
+
+    name: str
+    level: Level
+    accounts: frozenset[str] = frozenset()
+    #: Slack member ids, upper case.
+    slack: frozenset[str] = frozenset()
+    #: The projects that a deployer may deploy; None means all of them.
+    projects: frozenset[str] | None = None
+
+
+STRANGER = Person(name="stranger", level=Level.STRANGER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoomFacts:
+    """What a room's state says about who made it and what it is bridged to."""
+
+    room_id: str
+    creator: str = ""
+    encrypted: bool = False
+    is_space: bool = False
+    #: (sender, state key, content) of each bridge event in the room.
+    bridges: tuple[tuple[str, str, Json], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A text that somebody said in a room."""
+
+    event_id: str
+    room_id: str
+    sender: str
+    body: str
+    sent_at: datetime
+    #: The HTML form, when there is one.
+    html: str | None = None
+    #: The event that the thread hangs on, when it was said in one.
+    thread: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """One logical message: as plain words and as the HTML that survives the bridge."""
+
+    body: str
+    html: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Post:
+    """A message that is to reach a room exactly once."""
+
+    #: Unique for ever; the transaction id is derived from it.
+    cause: str
+    room_id: str
+    text: Text
+    thread: str | None = None
+    #: The cause of the post that this one replaces.
+    edits: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """May they? With the reason, which is stored and shown."""
+
+    allowed: bool
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditEntry:
+    """One line of the audit: who asked for what, and what was decided."""
+
+    at: datetime
+    person: str
+    account: str
+    room_id: str
+    event_id: str
+    what: str
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A branch, a tag or a commit of a project."""
+
+    name: str
+
+    #: What git accepts as a name, less everything that has a meaning to a shell, a path or an option.
+    GRAMMAR = re.compile(r"(?!.*(\.\.|//|\.lock(/|$)|/\.))[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}(?<![./])")
+
+    @classmethod
+    def parse(cls, word: str) -> Self:
+        """Take a typed word; a word that git would not accept is refused."""
+        if not cls.GRAMMAR.fullmatch(word):
+            raise UsageError("A revision is the name of a branch or a tag, or a commit id.")
+        return cls(word)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+MAIN = Revision("main")
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    DEPLOY = "deploy"
+    PLATFORM = "platform"
+    ROLLBACK = "rollback"
+
+
+class Outcome(StrEnum):
+    """How a job ended."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    PLANNED = "planned"
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNDONE = "undone"
+    CANCELLED = "cancelled"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A piece of work that outlives the process that began it."""
+
+    id: str
+    #: Its name in chat; 0 until the store has given it one.
+    number: int = 0
+    kind: JobKind
+    host: str
+    #: The project, or "platform" for the host's own configuration.
+    project: str
+    #: A revision for a deploy, a generation for a rollback.
+    target: str
+    person: str
+    level: Level
+    room_id: str
+    #: The command's event; answers go into the thread on it.
+    event_id: str
+    thread: str
+    dry_run: bool = False
+    reason: str = ""
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    stage: str = "waiting"
+    outcome: Outcome | None = None
+    #: What the job has learnt so far, for `!job`.
+    details: Json = None
+    ended_at: datetime | None = None
+
+
+def job_id(event_id: str) -> str:
+    """Derive a job's id from the event that asked for it, so that a restored database cannot meet its own past."""
+    digest = hashlib.sha256(event_id.encode()).digest()
+    return "j" + base64.b32encode(digest).decode().lower()[:15]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """Nothing goes to this project until somebody deploys it on purpose."""
+
+    host: str
+    project: str
+    by: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What a service answered when it was asked from outside."""
+
+    ok: bool
+    #: Seconds until the answer.
+    latency: float = 0.0
+    version: str = ""
+    #: The sentence, when it is not well.
+    problem: str = ""

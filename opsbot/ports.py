@@ -1,0 +1,158 @@
+"""The shapes of the outside: what the logic asks for, and the edges and the fakes give."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from opsbot.model import AuditEntry, Hold, Job, Json, Message, Outcome, Post, Probe, RoomFacts
+
+
+class Clock(Protocol):
+    """The time, so that tests need not wait for it."""
+
+    def now(self) -> datetime:
+        """Return the present, in UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for SECONDS."""
+        ...
+
+
+class Chat(Protocol):
+    """The homeserver, as seen by the logic. Raises ChatUnreachableError when it is away."""
+
+    async def room(self, room_id: str) -> RoomFacts:
+        """Return what the state of a room says (kept for a while)."""
+        ...
+
+    async def round_trip(self) -> float:
+        """Ask the homeserver something as the bot; return the seconds until the answer."""
+        ...
+
+
+class Host(Protocol):
+    """One managed host (docs/host-protocol.md).
+
+    Raises HostUnreachableError when nobody knows, HostError when the host said no.
+    """
+
+    name: str
+
+    async def ask(self, verb: str, arguments: Mapping[str, Json] | None = None, *, within: float = 30.0) -> Json:
+        """Ask one VERB and return its result, WITHIN so many seconds."""
+        ...
+
+    def follow(self, job: str, log: str, offset: int, *, seconds: int = 60) -> AsyncIterator[Json]:
+        """Yield the lines of a log from a byte OFFSET on; the last item is `{"state": …}`."""
+        ...
+
+
+class Forge(Protocol):
+    """Where the repositories live. Raises ForgeError."""
+
+    async def open_pull_request(self, *, branch: str, title: str, body: str) -> str:
+        """Ask for BRANCH to be merged into the platform's main; return the request's address. Idempotent by branch."""
+        ...
+
+
+class Outside(Protocol):
+    """What can be seen of the services without the host's help."""
+
+    async def probe(self, service: str) -> Probe | None:
+        """Ask a configured service over HTTP or TCP; None when it has no probe."""
+        ...
+
+    async def certificate_days(self, endpoint: str) -> float:
+        """Return the days until the certificate at HOST:PORT expires. Raises OSError with the reason."""
+        ...
+
+
+class Inbox(Protocol):
+    """Every event that asks for something, once."""
+
+    async def accept(self, messages: Sequence[Message], *, position: str | None) -> None:
+        """Store new messages and the sync position in one transaction; those seen before are dropped."""
+        ...
+
+    async def open_messages(self) -> list[Message]:
+        """Return the messages that were accepted and not yet finished, oldest first."""
+        ...
+
+    async def finish(
+        self, event_id: str, *, posts: Sequence[Post] = (), audit: AuditEntry | None = None, job: Job | None = None
+    ) -> Job | None:
+        """Finish a message: its answers, its audit entry and its job in one transaction; return the numbered job."""
+        ...
+
+
+class Jobs(Protocol):
+    """The bot's own record of its jobs, beside the durable engine's."""
+
+    async def job(self, name: str) -> Job | None:
+        """Find a job by its number or its id."""
+        ...
+
+    async def jobs(self, *, open_only: bool = False, limit: int = 20) -> list[Job]:
+        """Return jobs, newest first."""
+        ...
+
+    async def at_stage(self, job_id: str, stage: str, details: Mapping[str, Json] | None = None) -> None:
+        """Record where a job is and add to what it has learnt. Ended jobs stay as they are."""
+        ...
+
+    async def end(self, job_id: str, outcome: Outcome, posts: Sequence[Post], details: Mapping[str, Json]) -> bool:
+        """End a job together with its last messages, in one transaction; False if it had ended before."""
+        ...
+
+    async def take_lock(self, host: str, job_id: str) -> Job | None:
+        """Take the lock of a host for a job; return the open job that has it instead, if one has."""
+        ...
+
+    async def holds(self) -> list[Hold]:
+        """Return all holds."""
+        ...
+
+    async def hold(self, holds: Sequence[Hold]) -> None:
+        """Put holds; one that exists is replaced."""
+        ...
+
+    async def unhold(self, host: str, project: str) -> None:
+        """Take a hold away, if there is one."""
+        ...
+
+
+class Outbox(Protocol):
+    """Messages on their way to a room."""
+
+    async def post(self, *posts: Post) -> None:
+        """Store messages to be sent. A cause that is known already changes nothing; an edit replaces one not yet sent."""
+        ...
+
+
+class Engine(Protocol):
+    """Runs jobs so that they outlive the process."""
+
+    async def start(self, job: Job) -> None:
+        """Start a job; one that was started before is not started again."""
+        ...
+
+    async def tell(self, job_id: str, word: str) -> None:
+        """Say a word to a running job, e.g. "cancel"."""
+        ...
+
+
+class Run(Protocol):
+    """What a running job holds: steps that are remembered, and waiting that survives a restart."""
+
+    async def step(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
+        """Do a piece of work and remember its result. After a crash an unfinished one is done again."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Wait; the time that has passed counts over a restart."""
+        ...
+
+    async def heard(self, seconds: float) -> str | None:
+        """Wait for a word said to this job, for so many seconds at most."""
+        ...
