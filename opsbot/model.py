@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from opsbot.errors import UsageError
 
@@ -114,6 +114,35 @@ class AuditEntry:
     decision: Decision
 
 
+class Words(str):
+    """Free words: an option of this type takes everything up to the next option."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project of the team, by its name in the configuration; `platform` is the host's own configuration."""
+
+    name: str
+
+    GRAMMAR: ClassVar = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+    @classmethod
+    def parse(cls, word: str) -> Self:
+        """Take a typed word."""
+        if not cls.GRAMMAR.fullmatch(word):
+            raise UsageError("A project's name has small letters, digits and dashes.")
+        return cls(word)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+#: The name under which the host's own configuration is deployed.
+PLATFORM = Project("platform")
+
+
 @dataclass(frozen=True)
 class Revision:
     """A branch, a tag or a commit of a project."""
@@ -121,7 +150,7 @@ class Revision:
     name: str
 
     #: What git accepts as a name, less everything that has a meaning to a shell, a path or an option.
-    GRAMMAR = re.compile(r"(?!.*(\.\.|//|\.lock(/|$)|/\.))[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}(?<![./])")
+    GRAMMAR: ClassVar = re.compile(r"(?!.*(\.\.|//|\.lock(/|$)|/\.))[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}(?<![./])")
 
     @classmethod
     def parse(cls, word: str) -> Self:

@@ -129,16 +129,16 @@ class Outbox(Protocol):
         """Store messages to be sent. A cause that is known already changes nothing; an edit replaces one not yet sent."""
         ...
 
+    async def sent(self, cause: str, *, within: float = 30.0) -> str | None:
+        """Wait until the homeserver has taken a message; return its event id, or None when that took too long."""
+        ...
+
 
 class Engine(Protocol):
     """Runs jobs so that they outlive the process."""
 
     async def start(self, job: Job) -> None:
         """Start a job; one that was started before is not started again."""
-        ...
-
-    async def tell(self, job_id: str, word: str) -> None:
-        """Say a word to a running job, e.g. "cancel"."""
         ...
 
 
@@ -151,8 +151,4 @@ class Run(Protocol):
 
     async def pause(self, seconds: float) -> None:
         """Wait; the time that has passed counts over a restart."""
-        ...
-
-    async def heard(self, seconds: float) -> str | None:
-        """Wait for a word said to this job, for so many seconds at most."""
         ...

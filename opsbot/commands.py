@@ -1,0 +1,200 @@
+"""From a function's signature to a command, and from typed words to a call of it."""
+
+import difflib
+import inspect
+import re
+import shlex
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from opsbot.errors import UsageError
+from opsbot.model import Level, Words
+
+#: The name that a function gives to the parameter which receives the Context.
+CONTEXT = "ctx"
+
+#: What phones and Slack make of the signs that a keyboard sends.
+_TYPOGRAPHY = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "\u00a0": " ", "\u202f": " "})  # noqa: RUF001 - these very signs
+_LONG_DASH = re.compile(r"(?:(?<=\s)|^)[—–](?=\w)")  # noqa: RUF001 - the dashes that stand for "--"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Param:
+    """One argument of a command."""
+
+    name: str
+    type: Any
+    #: An option is written `--name value`; the others go by their place.
+    option: bool
+    required: bool
+
+    @property
+    def flag(self) -> bool:
+        """Whether it is an option without a value."""
+        return self.type is bool
+
+    @property
+    def usage(self) -> str:
+        """How it stands in the usage line."""
+        word = self.name.replace("_", "-")
+        if self.option:
+            form = f"--{word}" if self.flag else f"--{word} {word.upper()}"
+        else:
+            form = word.upper()
+        return form if self.required else f"[{form}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Something that can be said to the bot."""
+
+    name: str
+    function: Callable[..., Awaitable[Any]]
+    needs: Level
+    help: str
+    params: tuple[Param, ...]
+    wants_context: bool
+
+    @property
+    def summary(self) -> str:
+        """The first line of the help."""
+        return self.help.splitlines()[0]
+
+    @property
+    def usage(self) -> str:
+        """The command as it is typed, without the prefix."""
+        return " ".join([self.name, *(param.usage for param in self.params)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """A command with its arguments, parsed."""
+
+    command: Command
+    arguments: Mapping[str, Any]
+
+
+def command_from(function: Callable[..., Awaitable[Any]], *, needs: Level) -> Command:
+    """Make a command of a function: its name, parameters, annotations and docstring. Raises TypeError with the reason."""
+    name = function.__name__.rstrip("_").replace("_", "-")
+    if not inspect.iscoroutinefunction(function):
+        raise TypeError(f"{name}: a command is an `async def`.")
+    if not (inspect.getdoc(function) or "").strip():
+        raise TypeError(f"{name}: a command needs a docstring; it is the help.")
+    hints = get_type_hints(function)
+    signature = inspect.signature(function)
+    params = tuple(_param(p, hints) for p in signature.parameters.values() if p.name != CONTEXT)
+    return Command(
+        name=name,
+        function=function,
+        needs=needs,
+        help=inspect.getdoc(function) or "",
+        params=params,
+        wants_context=CONTEXT in signature.parameters,
+    )
+
+
+def _param(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Param:
+    if parameter.name not in hints:
+        raise TypeError(f"{parameter.name}: a parameter needs an annotation; it parses the argument.")
+    kind = _concrete(hints[parameter.name])
+    if kind not in (str, int, bool) and not hasattr(kind, "parse") and kind is not Words:
+        raise TypeError(f"{parameter.name}: {kind!r} has no `parse` that would take a typed word.")
+    return Param(
+        name=parameter.name,
+        type=kind,
+        option=parameter.kind is inspect.Parameter.KEYWORD_ONLY,
+        required=parameter.default is inspect.Parameter.empty,
+    )
+
+
+def _concrete(hint: Any) -> Any:
+    """Take the type out of `Type | None`."""
+    if get_origin(hint) in (Union, UnionType):
+        rest = [part for part in get_args(hint) if part is not type(None)]
+        return rest[0] if len(rest) == 1 else hint
+    return hint
+
+
+def split(text: str) -> list[str]:
+    """Split what was typed into words, quoted as in a shell; typographic signs count as what was meant."""
+    plain = _LONG_DASH.sub("--", text.translate(_TYPOGRAPHY))
+    try:
+        return shlex.split(plain)
+    except ValueError:
+        raise UsageError("There is a quotation mark without its partner.") from None
+
+
+def nearest(word: str, choices: Collection[str]) -> str | None:
+    """Return the choice that was probably meant."""
+    close = difflib.get_close_matches(word.lower(), sorted(choices), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def suggestion(word: str, choices: Collection[str], *, shape: str = "{}") -> str:
+    """Return " Did you mean …?" or nothing."""
+    close = nearest(word, choices)
+    return f" Did you mean `{shape.format(close)}`?" if close else ""
+
+
+def parse(command: Command, words: list[str], *, choices: Mapping[type, Collection[str]], prefix: str = "!") -> Invocation:
+    """Give typed words their places. Raises UsageError with the one thing that is wrong and the usage line."""
+    try:
+        return Invocation(command=command, arguments=_arguments(command, words, choices))
+    except UsageError as error:
+        raise UsageError(f"{error}\nUsage: `{prefix}{command.usage}`") from None
+
+
+def _arguments(command: Command, words: list[str], choices: Mapping[type, Collection[str]]) -> dict[str, Any]:
+    options = {param.name.replace("_", "-"): param for param in command.params if param.option}
+    places = [param for param in command.params if not param.option]
+    values: dict[str, Any] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word.startswith("--") and len(word) > 2:  # noqa: PLR2004 - more than the dashes alone
+            name, equals, value = word[2:].partition("=")
+            param = options.get(name)
+            if param is None:
+                known = suggestion(name, options, shape="--{}")
+                raise UsageError(f"`{command.name}` has no option `--{name}`.{known}")
+            typed = _typed_value(param, name, value if equals else None, rest)
+        elif places:
+            param, typed = places.pop(0), word
+        else:
+            raise UsageError(f"`{word}` is one word too many.")
+        if param.name in values:
+            raise UsageError(f"`--{param.name.replace('_', '-')}` is there twice.")
+        values[param.name] = _value(param, typed, choices)
+    for param in command.params:
+        if param.required and param.name not in values:
+            raise UsageError(f"{param.name.upper()} is missing.")
+    return values
+
+
+def _typed_value(param: Param, name: str, value: str | None, rest: list[str]) -> str:
+    if param.flag:
+        if value is not None:
+            raise UsageError(f"`--{name}` takes no value.")
+        return "yes"
+    taken = [] if value is None else [value]
+    while rest and (not taken or param.type is Words) and not rest[0].startswith("--"):
+        taken.append(rest.pop(0))
+    if not " ".join(taken).strip():
+        raise UsageError(f"`--{name}` needs a value.")
+    return " ".join(taken)
+
+
+def _value(param: Param, typed: str, choices: Mapping[type, Collection[str]]) -> Any:
+    if param.type is bool:
+        return True
+    if param.type is int:
+        if not (typed.isascii() and typed.isdigit() and len(typed) <= 9):  # noqa: PLR2004 - fits every integer we meet
+            raise UsageError(f"{param.name.upper()} is a number, not `{typed}`.")
+        return int(typed)
+    if param.type in choices and typed not in choices[param.type]:
+        noun = param.type.__name__.lower()
+        raise UsageError(f"There is no {noun} `{typed}`.{suggestion(typed, choices[param.type])}")
+    return param.type.parse(typed) if hasattr(param.type, "parse") else param.type(typed)

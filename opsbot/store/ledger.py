@@ -1,0 +1,249 @@
+"""The bot's own record of jobs, locks, holds and decisions, beside the durable engine's tables."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Integer,
+    RowMapping,
+    String,
+    Table,
+    UniqueConstraint,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from opsbot.model import AuditEntry, Hold, Job, JobKind, Json, Level, Outcome, Post
+from opsbot.store.database import Database
+from opsbot.store.outbox import insert_posts
+from opsbot.store.schema import metadata
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("kind", String, nullable=False),
+    Column("host", String, nullable=False),
+    Column("project", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("person", String, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("room_id", String, nullable=False),
+    Column("event_id", String, nullable=False),
+    Column("thread", String, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("stage", String, nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("outcome", String),  # empty while the job is open
+    Column("ended_at", DateTime),
+    sqlite_autoincrement=True,  # a number is never given twice
+)
+
+#: A lock is held while its job is open: a job that has ended holds nothing, whatever became of the process.
+locks = Table("locks", metadata, Column("host", String, primary_key=True), Column("job_id", String, nullable=False))
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("host", String, nullable=False),
+    Column("project", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("since", DateTime, nullable=False),
+    UniqueConstraint("host", "project"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", DateTime, nullable=False),
+    Column("person", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("room_id", String, nullable=False),
+    Column("event_id", String, nullable=False),
+    Column("what", String, nullable=False),
+    Column("allowed", Boolean, nullable=False),
+    Column("reason", String, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+
+def _naive(moment: datetime | None) -> datetime | None:
+    # SQLite keeps no zone: all times in the tables are UTC.
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
+
+
+def _to_job(row: RowMapping) -> Job:
+    values: dict[str, Any] = dict(row)
+    values |= {
+        "kind": JobKind(values["kind"]),
+        "level": Level(values["level"]),
+        "outcome": None if values["outcome"] is None else Outcome(values["outcome"]),
+        "created_at": _aware(values["created_at"]),
+        "ended_at": _aware(values["ended_at"]),
+    }
+    return Job(**values)
+
+
+def _job(connection: Connection, job_id: str) -> Job | None:
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
+    return None if row is None else _to_job(row)
+
+
+def record_audit(connection: Connection, entry: AuditEntry) -> None:
+    """Append one decision to the audit."""
+    connection.execute(
+        insert(audit).values(
+            at=_naive(entry.at),
+            person=entry.person,
+            account=entry.account,
+            room_id=entry.room_id,
+            event_id=entry.event_id,
+            what=entry.what,
+            allowed=entry.decision.allowed,
+            reason=entry.decision.reason,
+        )
+    )
+
+
+def open_job(connection: Connection, job: Job) -> Job:
+    """Record a new job and return it with its number; one that is known already is returned as it is."""
+    known = _job(connection, job.id)
+    if known is not None:
+        return known
+    connection.execute(
+        insert(jobs).values(
+            id=job.id,
+            kind=job.kind.value,
+            host=job.host,
+            project=job.project,
+            target=job.target,
+            person=job.person,
+            level=int(job.level),
+            room_id=job.room_id,
+            event_id=job.event_id,
+            thread=job.thread,
+            dry_run=job.dry_run,
+            reason=job.reason,
+            created_at=_naive(job.created_at),
+            stage=job.stage,
+            details=job.details or {},
+        )
+    )
+    opened = _job(connection, job.id)
+    assert opened is not None  # noqa: S101 - inserted two lines above, in this transaction
+    return opened
+
+
+class Ledger:
+    """Jobs, locks and holds; implements the port `Jobs`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def job(self, name: str) -> Job | None:
+        """Find a job by its number (with or without #) or its id."""
+        word = name.removeprefix("#")
+        number = int(word) if word.isascii() and word.isdigit() and len(word) < 10 else -1  # noqa: PLR2004 - fits SQLite
+
+        def find(connection: Connection) -> Job | None:
+            query = select(jobs).where(or_(jobs.c.id == word, jobs.c.number == number))
+            row = connection.execute(query).mappings().one_or_none()
+            return None if row is None else _to_job(row)
+
+        return await self._database.read(find)
+
+    async def jobs(self, *, open_only: bool = False, limit: int = 20) -> list[Job]:
+        """Return the newest jobs first; all open ones when OPEN_ONLY."""
+        query = select(jobs).order_by(jobs.c.number.desc())
+        query = query.where(jobs.c.ended_at.is_(None)) if open_only else query.limit(limit)
+        return await self._database.read(lambda c: [_to_job(row) for row in c.execute(query).mappings()])
+
+    async def at_stage(self, job_id: str, stage: str, details: Mapping[str, Json] | None = None) -> None:
+        """Record where an open job is, and add to what it has learnt."""
+
+        def change(connection: Connection) -> None:
+            job = _job(connection, job_id)
+            if job is not None and job.ended_at is None:
+                learnt = json.loads(json.dumps({**job.details, **(details or {})}))
+                connection.execute(update(jobs).where(jobs.c.id == job_id).values(stage=stage, details=learnt))
+
+        await self._database.write(change)
+
+    async def end(self, job_id: str, outcome: Outcome, posts: Sequence[Post], details: Mapping[str, Json]) -> bool:
+        """End a job together with its last messages; False, changing nothing, if it had ended before."""
+
+        def change(connection: Connection) -> bool:
+            job = _job(connection, job_id)
+            if job is None or job.ended_at is not None:
+                return False
+            ended = _naive(datetime.now(UTC))
+            values = {"outcome": outcome.value, "stage": "ended", "ended_at": ended}
+            connection.execute(
+                update(jobs).where(jobs.c.id == job_id).values(details={**job.details, **details}, **values)
+            )
+            insert_posts(connection, posts)
+            return True
+
+        return await self._database.write(change)
+
+    async def take_lock(self, host: str, job_id: str) -> Job | None:
+        """Take a host's lock; return the open job that holds it instead, if one does."""
+
+        def change(connection: Connection) -> Job | None:
+            held_by = connection.execute(select(locks.c.job_id).where(locks.c.host == host)).scalar_one_or_none()
+            holder = None if held_by in (None, job_id) else _job(connection, held_by)
+            if holder is not None and holder.ended_at is None:
+                return holder
+            connection.execute(delete(locks).where(locks.c.host == host))
+            connection.execute(insert(locks).values(host=host, job_id=job_id))
+            return None
+
+        return await self._database.write(change)
+
+    async def holds(self) -> list[Hold]:
+        """Return all holds, by host and project."""
+        query = select(holds).order_by(holds.c.host, holds.c.project)
+
+        def find(connection: Connection) -> list[Hold]:
+            rows = connection.execute(query).mappings()
+            return [Hold(**{**row, "since": _aware(row["since"])}) for row in rows]
+
+        return await self._database.read(find)
+
+    async def hold(self, new: Sequence[Hold]) -> None:
+        """Put holds; one on the same project of the same host is replaced."""
+
+        def change(connection: Connection) -> None:
+            for one in new:
+                _release(connection, one.host, one.project)
+                row = {"host": one.host, "project": one.project, "by": one.by, "reason": one.reason}
+                connection.execute(insert(holds).values(**row, since=_naive(one.since)))
+
+        await self._database.write(change)
+
+    async def unhold(self, host: str, project: str) -> None:
+        """Take a hold away, if there is one."""
+        await self._database.write(lambda c: _release(c, host, project))
+
+
+def _release(connection: Connection, host: str, project: str) -> None:
+    connection.execute(delete(holds).where((holds.c.host == host) & (holds.c.project == project)))
