@@ -10,7 +10,8 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from opsbot.errors import UsageError
-from opsbot.model import Level, Words
+from opsbot.model import Level
+from opsbot.words import Words
 
 #: The name that a function gives to the parameter which receives the Context.
 CONTEXT = "ctx"
@@ -39,10 +40,8 @@ class Param:
     def usage(self) -> str:
         """How it stands in the usage line."""
         word = self.name.replace("_", "-")
-        if self.option:
-            form = f"--{word}" if self.flag else f"--{word} {word.upper()}"
-        else:
-            form = word.upper()
+        value = "" if self.flag else f" {word.upper()}"
+        form = f"--{word}{value}" if self.option else word.upper()
         return form if self.required else f"[{form}]"
 
 
@@ -77,7 +76,10 @@ class Invocation:
 
 
 def command_from(function: Callable[..., Awaitable[Any]], *, needs: Level) -> Command:
-    """Make a command of a function: its name, parameters, annotations and docstring. Raises TypeError with the reason."""
+    """Make a command of a function: name, parameters, annotations and docstring.
+
+    Raises TypeError with what the function lacks.
+    """
     name = function.__name__.rstrip("_").replace("_", "-")
     if not inspect.iscoroutinefunction(function):
         raise TypeError(f"{name}: a command is an `async def`.")
@@ -139,7 +141,9 @@ def suggestion(word: str, choices: Collection[str], *, shape: str = "{}") -> str
     return f" Did you mean `{shape.format(close)}`?" if close else ""
 
 
-def parse(command: Command, words: list[str], *, choices: Mapping[type, Collection[str]], prefix: str = "!") -> Invocation:
+def parse(
+    command: Command, words: list[str], *, choices: Mapping[type, Collection[str]], prefix: str = "!"
+) -> Invocation:
     """Give typed words their places. Raises UsageError with the one thing that is wrong and the usage line."""
     try:
         return Invocation(command=command, arguments=_arguments(command, words, choices))
@@ -194,7 +198,7 @@ def _value(param: Param, typed: str, choices: Mapping[type, Collection[str]]) ->
         if not (typed.isascii() and typed.isdigit() and len(typed) <= 9):  # noqa: PLR2004 - fits every integer we meet
             raise UsageError(f"{param.name.upper()} is a number, not `{typed}`.")
         return int(typed)
-    if param.type in choices and typed not in choices[param.type]:
-        noun = param.type.__name__.lower()
-        raise UsageError(f"There is no {noun} `{typed}`.{suggestion(typed, choices[param.type])}")
-    return param.type.parse(typed) if hasattr(param.type, "parse") else param.type(typed)
+    value = param.type.parse(typed) if hasattr(param.type, "parse") else param.type(typed)
+    if param.type in choices and not typed.isdigit() and typed not in choices[param.type]:
+        raise UsageError(f"There is no {param.name} `{typed}`.{suggestion(typed, choices[param.type])}")
+    return value

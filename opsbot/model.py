@@ -1,20 +1,14 @@
-"""The values that travel between the floors. They import nothing of ours but the errors."""
+"""The values that travel between the floors. They import nothing of ours."""
 
 import base64
 import hashlib
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from typing import Any, ClassVar, Self
-
-from opsbot.errors import UsageError
+from typing import Any
 
 #: A JSON value: the only kind that crosses a step of a job or the wire to a host.
 Json = Any
-
-COMMIT = re.compile(r"[0-9a-f]{40}")
-
 
 class Level(IntEnum):
     """What a person may do; each level includes those below it."""
@@ -114,63 +108,10 @@ class AuditEntry:
     decision: Decision
 
 
-class Words(str):
-    """Free words: an option of this type takes everything up to the next option."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True)
-class Project:
-    """A project of the team, by its name in the configuration; `platform` is the host's own configuration."""
-
-    name: str
-
-    GRAMMAR: ClassVar = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-
-    @classmethod
-    def parse(cls, word: str) -> Self:
-        """Take a typed word."""
-        if not cls.GRAMMAR.fullmatch(word):
-            raise UsageError("A project's name has small letters, digits and dashes.")
-        return cls(word)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-#: The name under which the host's own configuration is deployed.
-PLATFORM = Project("platform")
-
-
-@dataclass(frozen=True)
-class Revision:
-    """A branch, a tag or a commit of a project."""
-
-    name: str
-
-    #: What git accepts as a name, less everything that has a meaning to a shell, a path or an option.
-    GRAMMAR: ClassVar = re.compile(r"(?!.*(\.\.|//|\.lock(/|$)|/\.))[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}(?<![./])")
-
-    @classmethod
-    def parse(cls, word: str) -> Self:
-        """Take a typed word; a word that git would not accept is refused."""
-        if not cls.GRAMMAR.fullmatch(word):
-            raise UsageError("A revision is the name of a branch or a tag, or a commit id.")
-        return cls(word)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-MAIN = Revision("main")
-
-
 class JobKind(StrEnum):
     """What a job does."""
 
     DEPLOY = "deploy"
-    PLATFORM = "platform"
     ROLLBACK = "rollback"
 
 
@@ -196,15 +137,15 @@ class Job:
     number: int = 0
     kind: JobKind
     host: str
-    #: The project, or "platform" for the host's own configuration.
+    #: The project, or "platform" for the host's own configuration; empty for a rollback of the host.
     project: str
-    #: A revision for a deploy, a generation for a rollback.
+    #: The revision or the generation that was asked for; empty for "the last one that was proved".
     target: str
     person: str
-    level: Level
     room_id: str
-    #: The command's event; answers go into the thread on it.
+    #: The command's event.
     event_id: str
+    #: The event whose thread gets the report.
     thread: str
     dry_run: bool = False
     reason: str = ""

@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from opsbot.model import AuditEntry, Hold, Job, JobKind, Json, Level, Outcome, Post
+from opsbot.model import AuditEntry, Hold, Job, JobKind, Json, Outcome, Post
 from opsbot.store.database import Database
 from opsbot.store.outbox import insert_posts
 from opsbot.store.schema import metadata
@@ -38,7 +38,6 @@ jobs = Table(
     Column("project", String, nullable=False),
     Column("target", String, nullable=False),
     Column("person", String, nullable=False),
-    Column("level", Integer, nullable=False),
     Column("room_id", String, nullable=False),
     Column("event_id", String, nullable=False),
     Column("thread", String, nullable=False),
@@ -95,7 +94,6 @@ def _to_job(row: RowMapping) -> Job:
     values: dict[str, Any] = dict(row)
     values |= {
         "kind": JobKind(values["kind"]),
-        "level": Level(values["level"]),
         "outcome": None if values["outcome"] is None else Outcome(values["outcome"]),
         "created_at": _aware(values["created_at"]),
         "ended_at": _aware(values["ended_at"]),
@@ -137,7 +135,6 @@ def open_job(connection: Connection, job: Job) -> Job:
             project=job.project,
             target=job.target,
             person=job.person,
-            level=int(job.level),
             room_id=job.room_id,
             event_id=job.event_id,
             thread=job.thread,

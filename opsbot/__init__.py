@@ -1,0 +1,69 @@
+"""opsbot: what a plugin may import.
+
+The names are looked up on first use, so that `opsbot.onhost` runs on a host that has none of the bot's libraries.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from opsbot.context import Context as Context
+    from opsbot.errors import OpsbotError as OpsbotError
+    from opsbot.errors import RefusedError as RefusedError
+    from opsbot.errors import UsageError as UsageError
+    from opsbot.jobs.requests import Deploy as Deploy
+    from opsbot.jobs.requests import Rollback as Rollback
+    from opsbot.model import Job as Job
+    from opsbot.model import Text as Text
+    from opsbot.plugins import command as command
+    from opsbot.words import MAIN as MAIN
+    from opsbot.words import PLATFORM as PLATFORM
+    from opsbot.words import Project as Project
+    from opsbot.words import Revision as Revision
+    from opsbot.words import Target as Target
+    from opsbot.words import Words as Words
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Context": "context",
+    "OpsbotError": "errors",
+    "RefusedError": "errors",
+    "UsageError": "errors",
+    "Deploy": "jobs.requests",
+    "Rollback": "jobs.requests",
+    "Job": "model",
+    "Text": "model",
+    "command": "plugins",
+    "MAIN": "words",
+    "PLATFORM": "words",
+    "Project": "words",
+    "Revision": "words",
+    "Target": "words",
+    "Words": "words",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"opsbot has no {name!r}.")
+    return getattr(import_module(f"opsbot.{_HOMES[name]}"), name)
+
+
+__all__ = [  # noqa: PLE0604, RUF100 - what authors may use; the names come by __getattr__
+    "MAIN",
+    "PLATFORM",
+    "Context",
+    "Deploy",
+    "Job",
+    "OpsbotError",
+    "Project",
+    "RefusedError",
+    "Revision",
+    "Rollback",
+    "Target",
+    "Text",
+    "UsageError",
+    "Words",
+    "command",
+]

@@ -1,0 +1,52 @@
+"""What a command holds while it runs."""
+
+from dataclasses import dataclass, replace
+
+from opsbot.jobs.requests import Deploy, Rollback
+from opsbot.model import Job, JobKind, Message, Person, job_id
+from opsbot.ports import Host
+from opsbot.site import Site
+from opsbot.words import Project
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Who said the command, where, and what there is to work with."""
+
+    message: Message
+    person: Person
+    site: Site
+
+    @property
+    def thread(self) -> str:
+        """The event whose thread gets the answer."""
+        return self.message.thread or self.message.event_id
+
+    def host(self, project: Project | None = None) -> Host:
+        """Return the host of a project; without a project, the only host."""
+        return self.site.hosts[self.site.host_of(project)]
+
+    async def start(self, request: Deploy | Rollback) -> Job:
+        """Make a job of a request. It begins as soon as the command has returned it and it is stored."""
+        match request:
+            case Deploy(project, revision, dry_run, reason):
+                job = self._job(JobKind.DEPLOY, project, target=revision.name, reason=reason)
+                return replace(job, dry_run=dry_run)
+            case Rollback(target, reason):
+                wanted = "" if target.generation is None else str(target.generation)
+                return self._job(JobKind.ROLLBACK, target.project, target=wanted, reason=reason)
+
+    def _job(self, kind: JobKind, project: Project | None, *, target: str, reason: str) -> Job:
+        return Job(
+            id=job_id(self.message.event_id),
+            kind=kind,
+            host=self.site.host_of(project),
+            project="" if project is None else project.name,
+            target=target,
+            person=self.person.name,
+            room_id=self.message.room_id,
+            event_id=self.message.event_id,
+            thread=self.thread,
+            reason=" ".join(reason.split()),
+            created_at=self.site.clock.now(),
+        )

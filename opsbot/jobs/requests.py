@@ -1,0 +1,23 @@
+"""What a command asks for when its work outlives it."""
+
+from dataclasses import dataclass
+
+from opsbot.words import MAIN, Project, Revision, Target
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """Put a revision of a project on its host."""
+
+    project: Project
+    revision: Revision = MAIN
+    dry_run: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """Go back: a project to its last proved revision, or a host to a generation (the last proved one without a number)."""
+
+    target: Target
+    reason: str = ""

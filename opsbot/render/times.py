@@ -1,0 +1,35 @@
+"""Times and sizes as people say them."""
+
+_STEPS = ((86400, "day"), (3600, "hour"), (60, "minute"))
+
+
+def duration(seconds: float) -> str:
+    """Say how long something took: "0.4 s", "12 s", "3 min 5 s", "2 h 5 min"."""
+    if seconds < 9.95:  # noqa: PLR2004 - where "10.0 s" would begin
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:  # noqa: PLR2004 - seconds in a minute
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:  # noqa: PLR2004 - minutes in an hour
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def age(seconds: float) -> str:
+    """Say how long ago something was: "just now", "5 minutes ago", "2 days ago"."""
+    for length, noun in _STEPS:
+        count = int(seconds // length)
+        if count:
+            return f"{count} {noun}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+def size(count: float) -> str:
+    """Say a number of bytes: "12.0 KiB"."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:  # noqa: PLR2004 - the binary step
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"

@@ -1,0 +1,77 @@
+"""The words that people type, as values: checked once, at the door."""
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from opsbot.errors import UsageError
+
+
+class Words(str):
+    """Free words: an option of this type takes everything up to the next option."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project of the team, by its name in the configuration; `platform` is the host's own configuration."""
+
+    name: str
+
+    GRAMMAR: ClassVar = re.compile(r"[a-z][a-z0-9-]{0,62}")
+
+    @classmethod
+    def parse(cls, word: str) -> Self:
+        """Take a typed word."""
+        if not cls.GRAMMAR.fullmatch(word):
+            raise UsageError("A project's name has small letters, digits and dashes, and begins with a letter.")
+        return cls(word)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+#: The name under which the host's own configuration is deployed.
+PLATFORM = Project("platform")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a rollback goes back with: a project, or a generation of the host."""
+
+    project: Project | None = None
+    generation: int | None = None
+
+    @classmethod
+    def parse(cls, word: str) -> Self:
+        """Take a typed word: a number is a generation."""
+        if word.isascii() and word.isdigit() and len(word) <= 9:  # noqa: PLR2004 - more digits than any profile has
+            return cls(generation=int(word))
+        return cls(project=Project.parse(word))
+
+    def __str__(self) -> str:
+        return str(self.project or self.generation)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A branch, a tag or a commit of a project."""
+
+    name: str
+
+    #: What git accepts as a name, less everything that has a meaning to a shell, a path or an option.
+    GRAMMAR: ClassVar = re.compile(r"(?!.*(\.\.|//|\.lock(/|$)|/\.))[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}(?<![./])")
+
+    @classmethod
+    def parse(cls, word: str) -> Self:
+        """Take a typed word; a word that git would not accept is refused."""
+        if not cls.GRAMMAR.fullmatch(word):
+            raise UsageError("A revision is the name of a branch or a tag, or a commit id.")
+        return cls(word)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+MAIN = Revision("main")
