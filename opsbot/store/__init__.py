@@ -1,0 +1,1 @@
+"""The bot's tables, through SQLAlchemy and nowhere else."""

@@ -1,0 +1,134 @@
+"""Every event that asks for something, once."""
+
+import time
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from opsbot.letters import POSITION
+from opsbot.model import AuditEntry, Job, Message, Post
+from opsbot.store.database import Database
+from opsbot.store.ledger import open_job, record_audit
+from opsbot.store.memory import get, put
+from opsbot.store.outbox import insert_posts
+from opsbot.store.schema import inbox, joined
+
+_POSITION_AT = f"{POSITION}.at"
+#: What an SQL statement takes as a list, with room to spare.
+_CHUNK = 500
+
+
+class Inbox:
+    """Accepted messages; implements the ports `Inbox` and `Mailbox`.
+
+    The id of an event is kept for ever; its words only until it is finished.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def accept(self, messages: Sequence[Message], *, position: str | None, rooms: Collection[str] = ()) -> None:
+        """Store new messages, the sync position and the rooms seen, in one transaction; those known are dropped."""
+
+        def change(connection: Connection) -> None:
+            _insert_new(connection, messages)
+            _join(connection, rooms)
+            if position is not None:
+                put(connection, POSITION, position)
+                put(connection, _POSITION_AT, str(time.time()))
+
+        await self._database.write(change)
+
+    async def position(self) -> tuple[str, float] | None:
+        """Return the stored sync position and the Unix time at which it was stored; None before the first sync."""
+
+        def find(connection: Connection) -> tuple[str, float] | None:
+            position = get(connection, POSITION)
+            return None if position is None else (position, float(get(connection, _POSITION_AT) or 0))
+
+        return await self._database.read(find)
+
+    async def rooms(self) -> frozenset[str]:
+        """Return the rooms that any sync has brought."""
+        return await self._database.read(lambda c: frozenset(c.execute(select(joined.c.room_id)).scalars()))
+
+    async def knows(self, event_ids: Collection[str]) -> frozenset[str]:
+        """Return those of the events that were accepted before."""
+        return await self._database.read(lambda c: _known(c, event_ids))
+
+    async def open_messages(self) -> list[Message]:
+        """Return the messages that were accepted and not yet finished, oldest first."""
+        query = select(inbox).where(inbox.c.done_at.is_(None)).order_by(inbox.c.seq)
+        return await self._database.read(lambda c: [_to_message(row) for row in c.execute(query).mappings()])
+
+    async def finish(
+        self, event_id: str, *, posts: Sequence[Post] = (), audit: AuditEntry | None = None, job: Job | None = None
+    ) -> Job | None:
+        """Store a message's answers, its audit entry and its job, and mark it done, in one transaction.
+
+        Return the job with its number. A message that is finished already stays as it was.
+        """
+
+        def change(connection: Connection) -> Job | None:
+            done = update(inbox).where(inbox.c.event_id == event_id, inbox.c.done_at.is_(None))
+            first = connection.execute(done.values(done_at=_now(), body="", html=None)).rowcount == 1
+            if first:
+                insert_posts(connection, posts)
+                if audit is not None:
+                    record_audit(connection, audit)
+            return None if job is None else open_job(connection, job)
+
+        return await self._database.write(change)
+
+
+def _now() -> datetime:
+    # SQLite keeps no zone: all times in the tables are UTC.
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _known(connection: Connection, event_ids: Collection[str]) -> frozenset[str]:
+    wanted = list(event_ids)
+    found: set[str] = set()
+    for start in range(0, len(wanted), _CHUNK):
+        query = select(inbox.c.event_id).where(inbox.c.event_id.in_(wanted[start : start + _CHUNK]))
+        found.update(connection.execute(query).scalars())
+    return frozenset(found)
+
+
+def _insert_new(connection: Connection, messages: Sequence[Message]) -> None:
+    new = {message.event_id: message for message in messages}
+    for known in _known(connection, new):
+        del new[known]
+    if new:
+        connection.execute(insert(inbox), [_to_row(message) for message in new.values()])
+
+
+def _join(connection: Connection, rooms: Collection[str]) -> None:
+    before = set(connection.execute(select(joined.c.room_id)).scalars())
+    for room_id in set(rooms) - before:
+        connection.execute(insert(joined).values(room_id=room_id))
+
+
+def _to_row(message: Message) -> dict[str, object]:
+    return {
+        "event_id": message.event_id,
+        "room_id": message.room_id,
+        "sender": message.sender,
+        "body": message.body,
+        "html": message.html,
+        "thread": message.thread,
+        "sent_at": message.sent_at.astimezone(UTC).replace(tzinfo=None),
+    }
+
+
+def _to_message(row: RowMapping) -> Message:
+    return Message(
+        event_id=row["event_id"],
+        room_id=row["room_id"],
+        sender=row["sender"],
+        body=row["body"],
+        html=row["html"],
+        thread=row["thread"],
+        sent_at=row["sent_at"].replace(tzinfo=UTC),
+    )

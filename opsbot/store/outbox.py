@@ -1,0 +1,184 @@
+"""Messages on their way to a room: a row first, then exactly one event."""
+
+import asyncio
+import hashlib
+from collections.abc import Collection, Sequence
+from enum import StrEnum
+
+from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
+
+from opsbot.errors import ChatRefusedError, ChatUnreachableError
+from opsbot.letters import Letter
+from opsbot.model import Post, Text
+from opsbot.store.database import Database
+from opsbot.store.schema import outbox
+
+
+class State(StrEnum):
+    """Where a row of the outbox is."""
+
+    WAITING = "waiting"  # -> sent, refused or replaced
+    SENT = "sent"
+    REFUSED = "refused"  # the homeserver will never take it
+    REPLACED = "replaced"  # a newer edit of the same message took its place before it was tried
+
+
+#: What a homeserver or PostgreSQL would not take inside a text.
+_UNSENDABLE = {code: None for code in range(32) if chr(code) not in "\n\t"}
+
+
+def transaction_id(cause: str) -> str:
+    """Derive the transaction id: homeservers keep them per account, some for ever, so it must not be a counter."""
+    return "opsbot-" + hashlib.sha256(cause.encode()).hexdigest()[:40]
+
+
+def insert_posts(connection: Connection, posts: Sequence[Post]) -> None:
+    """Store messages within a transaction of somebody else's; a known cause changes nothing."""
+    for post in posts:
+        if _find(connection, post.cause) is not None:
+            continue
+        if post.edits is not None:
+            _make_room_for_edit(connection, post, post.edits)
+        _insert(connection, post)
+
+
+def _make_room_for_edit(connection: Connection, post: Post, target: str) -> None:
+    if _find(connection, target) is None:
+        # After a restore the edited message may be unknown: it is made of the words that we have.
+        _insert(connection, Post(cause=target, room_id=post.room_id, text=post.text, thread=post.thread))
+    untried = and_(outbox.c.edits == target, outbox.c.state == State.WAITING, outbox.c.tried.is_(False))
+    connection.execute(update(outbox).where(untried).values(state=State.REPLACED))
+
+
+def _insert(connection: Connection, post: Post) -> None:
+    connection.execute(
+        insert(outbox).values(
+            cause=post.cause,
+            room_id=post.room_id,
+            body=_clean(post.text.body),
+            html=_clean(post.text.html),
+            thread=post.thread,
+            edits=post.edits,
+            state=State.WAITING,
+            tried=False,
+        )
+    )
+
+
+def _clean(words: str) -> str:
+    return words.encode("utf-8", "replace").decode().translate(_UNSENDABLE)
+
+
+def _find(connection: Connection, cause: str) -> RowMapping | None:
+    return connection.execute(select(outbox).where(outbox.c.cause == cause)).mappings().one_or_none()
+
+
+def _successor(connection: Connection, row: RowMapping) -> RowMapping | None:
+    later = and_(outbox.c.edits == row["edits"], outbox.c.seq > row["seq"], outbox.c.state != State.REPLACED)
+    return connection.execute(select(outbox).where(later).order_by(outbox.c.seq).limit(1)).mappings().one_or_none()
+
+
+def _first(
+    connection: Connection, room_id: str, resting: Collection[str]
+) -> tuple[RowMapping, RowMapping | None] | None:
+    """Return the row whose turn it is, and the one that it edits."""
+    due = or_(outbox.c.edits.is_(None), outbox.c.edits.not_in(list(resting)))
+    waiting = select(outbox).where(outbox.c.room_id == room_id, outbox.c.state == State.WAITING, due)
+    row = connection.execute(waiting.order_by(outbox.c.seq).limit(1)).mappings().one_or_none()
+    return None if row is None else (row, _find(connection, row["edits"] or ""))
+
+
+def _claim(connection: Connection, cause: str) -> bool:
+    """Fix the content of an edit; False if a newer one came before."""
+    mine = and_(outbox.c.cause == cause, outbox.c.state == State.WAITING)
+    return connection.execute(update(outbox).where(mine).values(tried=True)).rowcount == 1
+
+
+def _settle(connection: Connection, cause: str, state: State, *, event_id: str = "", reason: str = "") -> None:
+    values = {"state": state, "event_id": event_id or None, "reason": reason or None}
+    connection.execute(update(outbox).where(outbox.c.cause == cause).values(**values))
+
+
+def _to_letter(row: RowMapping, target: str | None) -> Letter:
+    post = Post(
+        cause=row["cause"],
+        room_id=row["room_id"],
+        text=Text(body=row["body"], html=row["html"]),
+        thread=row["thread"],
+        edits=row["edits"],
+    )
+    return Letter(post=post, transaction=transaction_id(post.cause), target=target)
+
+
+class Outbox:
+    """The rows of the outbox; implements the ports `Outbox` and `Letters`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def post(self, *posts: Post) -> None:
+        """Store messages to be sent. A known cause changes nothing; an edit replaces one that was not yet tried."""
+        await self._database.write(lambda c: insert_posts(c, posts))
+
+    def next_write(self) -> asyncio.Event:
+        """Return what is set when something may have been added; take it before reading."""
+        return self._database.next_write()
+
+    async def rooms(self) -> list[str]:
+        """Return the rooms for which something waits, in the order of their oldest letter."""
+        query = select(outbox.c.room_id).where(outbox.c.state == State.WAITING)
+        query = query.group_by(outbox.c.room_id).order_by(func.min(outbox.c.seq))
+        return await self._database.read(lambda c: list(c.execute(query).scalars()))
+
+    async def take(self, room_id: str, *, resting: Collection[str] = ()) -> Letter | None:
+        """Return the first letter of a room, but no edit of the RESTING causes; from now on its content is fixed."""
+        while (first := await self._database.read(lambda c: _first(c, room_id, resting))) is not None:
+            row, target = first
+            cause = row["cause"]
+            if target is not None and target["state"] != State.SENT:
+                await self.mark_refused(cause, "The message that it edits was not sent.")
+            elif target is None or row["tried"] or await self._claim(cause):
+                return _to_letter(row, None if target is None else target["event_id"])
+        return None
+
+    async def _claim(self, cause: str) -> bool:
+        return await self._database.write(lambda c: _claim(c, cause))
+
+    async def mark_sent(self, cause: str, event_id: str) -> None:
+        """Note the event that a letter became."""
+        await self._database.write(lambda c: _settle(c, cause, State.SENT, event_id=event_id))
+
+    async def mark_refused(self, cause: str, reason: str) -> None:
+        """Note that the homeserver will never take a letter, and what it said."""
+        await self._database.write(lambda c: _settle(c, cause, State.REFUSED, reason=reason))
+
+    async def depth(self) -> int:
+        """Return how many messages wait to be sent."""
+        query = select(func.count()).select_from(outbox).where(outbox.c.state == State.WAITING)
+        return await self._database.read(lambda c: c.execute(query).scalar_one())
+
+    async def sent(self, cause: str, *, within: float = 30.0) -> str:
+        """Wait until a message is in its room and return its event's id; WITHIN is in seconds.
+
+        Of an edit that a newer one replaced, the newer one's. Raises ChatRefusedError if the homeserver will never
+        take it, ChatUnreachableError if the time is over.
+        """
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    written = self._database.next_write()
+                    event_id = await self._database.read(lambda c: _event_of(c, cause))
+                    if event_id is not None:
+                        return event_id
+                    await written.wait()
+        except TimeoutError:
+            raise ChatUnreachableError(f"The homeserver did not take a message within {within:g} s.") from None
+
+
+def _event_of(connection: Connection, cause: str) -> str | None:
+    row = _find(connection, cause)
+    if row is not None and row["state"] == State.REPLACED:
+        row = _successor(connection, row)
+    if row is not None and row["state"] == State.REFUSED:
+        raise ChatRefusedError(row["reason"])
+    return None if row is None else row["event_id"]

@@ -1,0 +1,74 @@
+"""The tables of the message path, and how a database is brought up to them. Changes only add."""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    inspect,
+    text,
+)
+from sqlalchemy.schema import CreateColumn
+
+metadata = MetaData()
+
+#: Small things to remember: the sync position, the device and its token.
+meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
+
+#: The rooms that a sync has brought at least once: before that, their history is not ours to run.
+joined = Table("joined", metadata, Column("room_id", String, primary_key=True))
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("seq", Integer, primary_key=True),  # the order of arrival
+    Column("event_id", String, nullable=False, unique=True),
+    Column("room_id", String, nullable=False),
+    Column("sender", String, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("html", Text),
+    Column("thread", String),
+    Column("sent_at", DateTime, nullable=False),
+    Column("done_at", DateTime),  # empty until it is finished
+    sqlite_autoincrement=True,
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", Integer, primary_key=True),  # the order of sending
+    Column("cause", String, nullable=False, unique=True),
+    Column("room_id", String, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("thread", String),
+    Column("edits", String),  # the cause of the row that this one replaces in the room
+    Column("state", String, nullable=False),  # see opsbot.store.outbox.State
+    Column("tried", Boolean, nullable=False),  # the server may have it: its content is fixed
+    Column("event_id", String),  # of the sent event
+    Column("reason", Text),  # why the server does not want it
+    sqlite_autoincrement=True,
+)
+
+Index("outbox_queue", outbox.c.state, outbox.c.room_id, outbox.c.seq)
+Index("outbox_edits", outbox.c.edits, outbox.c.state)
+Index("inbox_open", inbox.c.done_at, inbox.c.seq)
+
+
+def prepare(engine: Engine) -> None:
+    """Create the tables that are missing, and add the columns that an older version did not know."""
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        inspector = inspect(connection)
+        for table in metadata.sorted_tables:
+            known = {column["name"] for column in inspector.get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in known:
+                    added = CreateColumn(column).compile(dialect=engine.dialect)
+                    connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {added}"))
