@@ -1,0 +1,1 @@
+"""What `opsbot demo` starts beside the bot: a homeserver, people in its rooms, a host."""
