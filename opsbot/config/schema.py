@@ -1,0 +1,145 @@
+"""The shape of the configuration: what `config.example.yaml` explains, as frozen values."""
+
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from opsbot.config import grammar as g
+from opsbot.model import Person
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Homeserver(_Section):
+    """Where the bot logs in, and as whom."""
+
+    url: g.WebAddress = Field(description="the homeserver's address, like http://127.0.0.1:6167")
+    user: g.Account = Field(description="the bot's own Matrix id, like @opsbot:example.org")
+    token_file: g.Secret | None = Field(None, description="the name of the credential with the bot's access token")
+    password_file: g.Secret | None = Field(None, description="the name of the credential with the bot's password")
+    device_name: g.Device = Field("opsbot", description="what the bot's session is called")
+
+    @property
+    def server(self) -> str:
+        """The server's name: what stands behind the colon of the ids on it."""
+        return self.user.partition(":")[2]
+
+
+class Bridge(_Section):
+    """The Slack bridge whose ghosts may count as persons."""
+
+    bot: g.Account = Field(description="the bridge's own Matrix id, like @slackbot:example.org")
+    team: g.SlackTeam = Field(description="the Slack team's id, like T0TEAM")
+
+
+class PersonEntry(_Section):
+    """One of the team, with a level and all their accounts."""
+
+    level: g.LevelName = Field(description="member, contributor, deployer or admin")
+    accounts: tuple[g.Account, ...] = Field((), description="the person's Matrix ids")
+    slack: tuple[g.SlackMember, ...] = Field((), description="the person's Slack member ids")
+    projects: tuple[g.ProjectName, ...] | None = Field(None, description="the projects that a deployer may deploy")
+
+    def person(self, name: str) -> Person:
+        """Return the value that the rest of the bot knows this person as."""
+        projects = None if self.projects is None else frozenset(self.projects)
+        return Person(
+            name=name,
+            level=self.level,
+            accounts=frozenset(self.accounts),
+            slack=frozenset(self.slack),
+            projects=projects,
+        )
+
+
+class Host(_Section):
+    """A managed host, reached over SSH."""
+
+    address: g.Address = Field(description="the host's name or IP address")
+    port: g.Port = Field(22, description="the port of its SSH server")
+    user: g.User = Field("opsbot", description="the user with the forced command")
+    key_file: g.Secret = Field(description="the name of the credential with the bot's SSH key")
+    host_key: g.HostKey = Field(description="the host's public key, like `ssh-ed25519 AAAA…`")
+    default: bool = Field(default=False, description="whether commands that name no host mean this one")
+
+
+class Project(_Section):
+    """Something that the team deploys: a flake input of the platform."""
+
+    host: g.Name = Field(description="the host that the project runs on")
+    window: g.Window | None = Field(None, description="seconds to prove a deploy before it is undone")
+    services: tuple[g.Name, ...] = Field((), description="the services of this project, by their names below")
+
+
+class Service(_Section):
+    """Something that `!status` looks at."""
+
+    host: g.Name | None = Field(None, description="the host that it runs on")
+    unit: g.Unit | None = Field(None, description="its systemd unit, like nginx.service")
+    http: g.WebAddress | None = Field(None, description="an address that answers when it is well")
+    expect: g.Status | None = Field(None, description="the HTTP status that counts as well")
+    version: g.VersionPlace | None = Field(None, description="where in that answer its version is")
+    tcp: g.Endpoint | None = Field(None, description="a port that accepts connections when it is well")
+
+
+class Forge(_Section):
+    """The Forgejo that holds the platform's repository."""
+
+    url: g.WebAddress = Field(description="the forge's address, like https://git.example.org")
+    repository: g.Repository = Field(description="the platform's repository, like team/ops-jrz1")
+    branch: g.Branch = Field("main", description="the platform's branch")
+    token_file: g.Secret = Field(description="the name of the credential with the bot's token")
+
+
+class Config(_Section):
+    """Everything that the bot is told."""
+
+    homeserver: Homeserver = Field(description="where the bot logs in")
+    rooms: tuple[g.Room, ...] = Field(min_length=1, description="the rooms that the bot listens in, at least one")
+    prefix: g.Prefix = Field("!", description="what a command begins with")
+    timezone: g.Zone = Field("UTC", description="the zone in which times are shown")
+    bridge: Bridge | None = Field(None, description="the Slack bridge, if there is one")
+    team: dict[g.Name, PersonEntry] = Field(
+        validation_alias="people", min_length=1, description="the persons who may ask for something, at least one"
+    )
+    hosts: dict[g.Name, Host] = Field(min_length=1, description="the managed hosts, at least one")
+    projects: dict[g.ProjectName, Project] = Field(default_factory=dict, description="what the team deploys")
+    services: dict[g.Name, Service] = Field(default_factory=dict, description="what !status looks at")
+    certificates: tuple[g.TlsEndpoint, ...] = Field((), description="where certificates are watched, as NAME:PORT")
+    forge: Forge | None = Field(None, description="the forge, if pull requests are to be opened there")
+    database: g.Database = Field("sqlite:////var/lib/opsbot/opsbot.db", description="the bot's memory")
+    plugins: tuple[g.Folder, ...] = Field((), description="further folders of commands")
+    credentials: g.Folder | None = Field(None, description="the folder of secrets, where systemd gives none")
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Return the team as the rest of the bot knows it."""
+        return tuple(entry.person(name) for name, entry in self.team.items())
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the time zone in which times are shown."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def default_host(self) -> str | None:
+        """Return the host that commands mean when they name none: the only one, or the one marked so."""
+        if len(self.hosts) == 1:
+            return next(iter(self.hosts))
+        return next((name for name, host in self.hosts.items() if host.default), None)
+
+    def host_of(self, service: str) -> str | None:
+        """Return the name of the host that a service's unit is on."""
+        return self.services[service].host or self.default_host
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Return the key's path of each credential that is named, with its file name."""
+        named = {
+            "homeserver.token_file": self.homeserver.token_file,
+            "homeserver.password_file": self.homeserver.password_file,
+            "forge.token_file": self.forge.token_file if self.forge else None,
+        } | {f"hosts.{name}.key_file": host.key_file for name, host in self.hosts.items()}
+        return {path: file for path, file in named.items() if file}
