@@ -158,7 +158,9 @@ class Bot:
         """Find the person behind the account."""
         config = self._site.config
         room = await self._site.chat.room(turn.message.room_id)
-        person = identify(turn.message, room, people=config.people, bridge=config.bridge, server=config.server)
+        person = identify(
+            turn.message, room, people=config.people, bridge=config.bridge, server=config.homeserver.server
+        )
         return replace(turn, person=person)
 
     async def what(self, turn: Turn) -> Turn:

@@ -75,12 +75,11 @@ class Invocation:
     arguments: Mapping[str, Any]
 
 
-def command_from(function: Callable[..., Awaitable[Any]], *, needs: Level) -> Command:
+def command_from(function: Callable[..., Awaitable[Any]], *, name: str, needs: Level) -> Command:
     """Make a command of a function: name, parameters, annotations and docstring.
 
     Raises TypeError with what the function lacks.
     """
-    name = function.__name__.rstrip("_").replace("_", "-")
     if not inspect.iscoroutinefunction(function):
         raise TypeError(f"{name}: a command is an `async def`.")
     if not (inspect.getdoc(function) or "").strip():
@@ -89,7 +88,7 @@ def command_from(function: Callable[..., Awaitable[Any]], *, needs: Level) -> Co
     signature = inspect.signature(function)
     params = tuple(_param(p, hints) for p in signature.parameters.values() if p.name != CONTEXT)
     return Command(
-        name=name,
+        name=name.replace("_", "-"),
         function=function,
         needs=needs,
         help=inspect.getdoc(function) or "",

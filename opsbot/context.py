@@ -23,7 +23,7 @@ class Context:
         return self.message.thread or self.message.event_id
 
     def host(self, project: Project | None = None) -> Host:
-        """Return the host of a project; without a project, the only host."""
+        """Return the host of a project; without a project, the default one."""
         return self.site.hosts[self.site.host_of(project)]
 
     async def start(self, request: Deploy | Rollback) -> Job:

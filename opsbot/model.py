@@ -10,6 +10,7 @@ from typing import Any
 #: A JSON value: the only kind that crosses a step of a job or the wire to a host.
 Json = Any
 
+
 class Level(IntEnum):
     """What a person may do; each level includes those below it."""
 

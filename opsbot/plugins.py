@@ -14,23 +14,24 @@ from opsbot.model import Level
 log = logging.getLogger(__name__)
 
 _Function = Callable[..., Awaitable[Any]]
-_MARK = "_opsbot_needs"
+_MARK = "_opsbot_command"
 _PACKAGE = Path(__file__).parent
 
 
 @overload
 def command(function: _Function) -> _Function: ...
 @overload
-def command(*, needs: str) -> Callable[[_Function], _Function]: ...
-def command(function: _Function | None = None, *, needs: str = "stranger") -> Any:
+def command(*, needs: str = ..., name: str = ...) -> Callable[[_Function], _Function]: ...
+def command(function: _Function | None = None, *, needs: str = "stranger", name: str = "") -> Any:
     """Make a function a command.
 
     Its name is the command, its parameters are the arguments, annotations parse them, the docstring is the help and
-    what it returns is the answer. NEEDS is the level of the person; without it anybody may say the command.
+    what it returns is the answer. NEEDS is the level of the person; without it anybody may say the command. NAME is for
+    a command whose name Python or this file has given to something else.
     """
 
     def mark(marked: _Function) -> _Function:
-        setattr(marked, _MARK, Level[needs.upper()])
+        setattr(marked, _MARK, (Level[needs.upper()], name or marked.__name__))
         return marked
 
     return mark if function is None else mark(function)
@@ -66,6 +67,7 @@ def _commands_in(path: Path) -> Iterator[Command]:
     sys.modules[name] = module  # annotations are looked up by the module's name
     spec.loader.exec_module(module)
     for value in vars(module).values():
-        needs = getattr(value, _MARK, None)
-        if isinstance(needs, Level) and value.__module__ == name:
-            yield command_from(value, needs=needs)
+        mark = getattr(value, _MARK, None)
+        if isinstance(mark, tuple) and value.__module__ == name:
+            needs, called = mark
+            yield command_from(value, name=called, needs=needs)

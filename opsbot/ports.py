@@ -126,11 +126,14 @@ class Outbox(Protocol):
     """Messages on their way to a room."""
 
     async def post(self, *posts: Post) -> None:
-        """Store messages to be sent. A cause that is known already changes nothing; an edit replaces one not yet sent."""
+        """Store messages to be sent. A known cause changes nothing; an edit replaces one that was not yet sent."""
         ...
 
-    async def sent(self, cause: str, *, within: float = 30.0) -> str | None:
-        """Wait until the homeserver has taken a message; return its event id, or None when that took too long."""
+    async def sent(self, cause: str, *, within: float = 30.0) -> str:
+        """Wait until the homeserver has taken a message; return its event id.
+
+        Raises ChatRefusedError if it never will, ChatUnreachableError when WITHIN seconds are over.
+        """
         ...
 
 
@@ -143,12 +146,8 @@ class Engine(Protocol):
 
 
 class Run(Protocol):
-    """What a running job holds: steps that are remembered, and waiting that survives a restart."""
+    """What a running job holds: steps that are remembered."""
 
     async def step(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
         """Do a piece of work and remember its result. After a crash an unfinished one is done again."""
-        ...
-
-    async def pause(self, seconds: float) -> None:
-        """Wait; the time that has passed counts over a restart."""
         ...

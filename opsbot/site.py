@@ -34,12 +34,12 @@ class Site:
         return {Project: (*projects, PLATFORM.name), Target: projects}
 
     def host_of(self, project: Project | None) -> str:
-        """Return the name of the host that a project runs on; without a project, of the only host."""
+        """Return the name of the host that a project runs on; without a project, of the default one."""
         if project is not None and project != PLATFORM:
             return self.config.projects[project.name].host
-        if len(self.config.hosts) != 1:
-            raise UsageError("There are several hosts here; I can do this only where there is one.")
-        return next(iter(self.config.hosts))
+        if self.config.default_host is None:
+            raise UsageError("There are several hosts, and none is marked as the default in my configuration.")
+        return self.config.default_host
 
     def person(self, name: str) -> Person:
         """Return a person of today's configuration; somebody who left is a stranger."""

@@ -3,9 +3,10 @@
 from collections import deque
 from dataclasses import replace
 
+from opsbot.errors import ChatRefusedError, ChatUnreachableError
+from opsbot.jobs.ending import Ending
 from opsbot.model import Job, Json, Post, Text
 from opsbot.render.jobs import LIVE_LINES, closing_line, final_report, first_words, report, report_cause
-from opsbot.jobs.ending import Ending
 from opsbot.site import Site
 
 #: Seconds between two edits that only bring new lines of a log; the outbox thins them out further.
@@ -75,7 +76,11 @@ class Progress:
         """Send a message through the homeserver; return whether it was taken in time."""
         edit = self._edit(f"proof:{self._now:.3f}", report(self._job, self._stages, now=self._now))
         await self._site.outbox.post(edit)
-        return await self._site.outbox.sent(edit.cause) is not None
+        try:
+            await self._site.outbox.sent(edit.cause)
+        except (ChatRefusedError, ChatUnreachableError):
+            return False
+        return True
 
     async def end(self, ending: Ending) -> None:
         """Store the end together with the last messages."""

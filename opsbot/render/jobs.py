@@ -91,5 +91,7 @@ def commits(found: Sequence[Json]) -> Text | None:
 
 def failed_units(units: Sequence[Json]) -> Text | None:
     """Show the last lines of units that failed."""
-    shown = [part for one in units[:3] for part in (words(f"`{one['unit']}`:"), tail(one["lines"], count=10, width=160))]
+    shown = [
+        part for one in units[:3] for part in (words(f"`{one['unit']}`:"), tail(one["lines"], count=10, width=160))
+    ]
     return lines(*shown) if shown else None

@@ -76,7 +76,9 @@ def tail(log: str | Iterable[str], *, count: int = 20, width: int = 200) -> Text
 def table(rows: Iterable[tuple[str, ...]]) -> Text:
     """Make columns that line up, for a phone's width."""
     grid = [tuple(clean(cell) for cell in row) for row in rows]
-    widths = [max((len(row[i]) for row in grid if i < len(row)), default=0) for i in range(max(map(len, grid), default=0))]
+    widths = [
+        max((len(row[i]) for row in grid if i < len(row)), default=0) for i in range(max(map(len, grid), default=0))
+    ]
     return pre("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in grid)
 
 

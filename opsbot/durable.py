@@ -1,0 +1,139 @@
+"""The durable engine: DBOS, the only place that knows it. The facts are in docs/decisions/dbos.md."""
+
+import asyncio
+import fcntl
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import IO, Any
+
+from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus
+from dbos._serialization import Serializer
+
+from opsbot.errors import ConfigError
+from opsbot.model import Job, Json
+from opsbot.ports import Run
+
+log = logging.getLogger(__name__)
+
+#: One version for ever: DBOS recovers only workflows of its own version, and leaves others pending without a word.
+VERSION = "opsbot"
+#: Seconds between two looks for jobs that nobody works on.
+_ROUND = 15.0
+
+_WORKFLOW = "job"
+_OPEN = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
+
+Perform = Callable[[str, Run], Awaitable[None]]
+
+
+class JsonSerializer(Serializer):
+    """JSON in place of pickle: a writable database must not become code that runs."""
+
+    def serialize(self, data: Any) -> str:
+        """Turn a value, or an exception's words, into JSON."""
+        return json.dumps(data, default=_error_words)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        """Turn JSON into a value; an exception comes back with its words only."""
+        value = json.loads(serialized_data)
+        if isinstance(value, dict) and "!error" in value:
+            return RuntimeError(value["!error"])
+        return value
+
+    def name(self) -> str:
+        """Name the format, as it stands beside each value."""
+        return "opsbot_json"
+
+
+def _error_words(value: Any) -> Json:
+    if isinstance(value, BaseException):
+        return {"!error": f"{type(value).__name__}: {value}"}
+    raise TypeError(f"Only JSON crosses a step, not {type(value).__name__}.")
+
+
+class DurableRun:
+    """The port `Run` on DBOS."""
+
+    async def step(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
+        """Do a piece of work and remember its result."""
+        return await DBOS.run_step_async({"name": name}, work)
+
+
+class Engine:
+    """The port `Engine` on DBOS, alone on its database."""
+
+    def __init__(self, url: str, *, lock: Path) -> None:
+        self._url = url
+        self._lock = lock
+        self._held: IO[str] | None = None
+        self._workflow: Any = None
+
+    def launch(self, perform: Perform) -> None:
+        """Take the lock, open the database and go on with every job that was cut off. Raises ConfigError if not alone."""
+        self._held = _alone(self._lock)
+        config: DBOSConfig = {
+            "name": "opsbot",
+            "system_database_url": self._url,
+            "application_version": VERSION,
+            "executor_id": "opsbot",
+            "serializer": JsonSerializer(),
+            "enable_otlp": False,
+            "console_log_level": "ERROR",
+        }
+        DBOS(config=config)
+
+        async def job(job_id: str) -> None:
+            await perform(job_id, DurableRun())
+
+        self._workflow = DBOS.workflow(name=_WORKFLOW)(job)
+        DBOS.launch()
+
+    async def start(self, job: Job) -> None:
+        """Start a job; DBOS starts an id only once."""
+        with SetWorkflowID(job.id):
+            await DBOS.start_workflow_async(self._workflow, job.id)
+
+    async def watch(
+        self, open_jobs: Callable[[], Awaitable[list[Job]]], give_up: Callable[[Job, str], Awaitable[None]]
+    ) -> None:
+        """See that every open job is worked on, or ended by GIVE_UP with the reason; for ever."""
+        while True:
+            for job in await open_jobs():
+                status = await DBOS.get_workflow_status_async(job.id)
+                reason = _lost(status)
+                if status is None:
+                    await self.start(job)
+                elif reason is not None:
+                    log.error("job lost", extra={"job": job.id, "reason": reason})
+                    await give_up(job, reason)
+            await asyncio.sleep(_ROUND)
+
+    def close(self) -> None:
+        """Stop; open jobs go on at the next launch. To be called before the loop cancels its tasks."""
+        DBOS.destroy(workflow_completion_timeout_sec=0)
+        if self._held is not None:
+            self._held.close()
+
+
+def _lost(status: WorkflowStatus | None) -> str | None:
+    if status is None:
+        return None
+    if status.status not in _OPEN:
+        return f"{status.status.lower()}: {status.error}" if status.error else status.status.lower()
+    if status.app_version != VERSION:
+        return f"it was begun by version {status.app_version}"
+    return None
+
+
+def _alone(path: Path) -> IO[str]:
+    """Hold a file lock as long as the process lives: two bots on one database would do every step twice."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = path.open("a")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held.close()
+        raise ConfigError(f"Another opsbot runs on this database ({path} is locked).") from None
+    return held

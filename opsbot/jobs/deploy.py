@@ -1,0 +1,55 @@
+"""A deploy, from top to bottom."""
+
+from opsbot.jobs import stages
+from opsbot.jobs.activation import activate, end_unless_committed, look, prove
+from opsbot.jobs.work import Work
+from opsbot.model import Json, Outcome
+from opsbot.render.jobs import short
+from opsbot.render.plans import touched_units
+
+#: How often a deploy is prepared anew because something else went to the host in the meantime.
+_ATTEMPTS = 3
+
+
+async def deploy(work: Work) -> None:
+    """Put a revision of a project, or the head of the platform, on its host."""
+    await deploy_revision(work, work.job.target)
+
+
+async def deploy_revision(work: Work, revision: str) -> None:
+    """Prepare, plan, agree, activate, prove, commit and publish; leaves by EndedError."""
+    job = work.job
+    for attempt in range(1, _ATTEMPTS + 1):
+        on_host = job.id if attempt == 1 else f"{job.id}n{attempt}"
+        built = await stages.prepare(work, revision, on_host)
+        what = f"{job.project} {short(built['pin'])}"
+        plan = await stages.plan(work, job=on_host)
+        await stages.agree(work, plan, wanted=what)
+        await stages.take_turn(work)
+        before = await look(work)
+        state = await activate(work, on_host, verb="activate", base=built["base"], **_window(work))
+        if (state.get("error") or {}).get("code") != "base-moved":
+            break
+    if state["status"] == "waiting":
+        state = await prove(work, on_host, state, before=before, touched=touched_units(plan))
+    end_unless_committed(work, state, what)
+    published = await stages.publish(work, on_host)
+    await work.run.step("unhold", lambda: work.site.ledger.unhold(job.host, job.project))
+    _end(work, built, state, published, what)
+
+
+def _window(work: Work) -> dict[str, int]:
+    project = work.site.config.projects.get(work.job.project)
+    return {} if project is None or project.window is None else {"window": project.window}
+
+
+def _end(work: Work, built: Json, state: Json, published: Json, what: str) -> None:
+    job = work.job
+    note = stages.publish_note(published)
+    before = f", before {short(built['pin_before'])}" if built.get("pin_before") else ""
+    headline = f"{what} runs on `{job.host}`: generation {state['generation']}{before}; {note or 'published'}."
+    warnings = [*(state.get("warnings") or []), *(state.get("bot_warnings") or [])]
+    if warnings:
+        headline += " Warning: " + "; ".join(warnings)
+    learnt = {"pin": built["pin"], "commit": built["commit"], "generation": state["generation"]}
+    work.end(Outcome.DONE, headline, **learnt, system=built["system"], published=published)

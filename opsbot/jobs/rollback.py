@@ -1,0 +1,88 @@
+"""Going back: a project to its last proved revision, a host to a generation."""
+
+from opsbot.errors import HostError
+from opsbot.jobs import stages
+from opsbot.jobs.activation import activate, end_unless_committed, look, prove
+from opsbot.jobs.deploy import deploy_revision
+from opsbot.jobs.work import Work
+from opsbot.model import Json, Outcome
+from opsbot.render.plans import touched_units
+
+
+async def rollback(work: Work) -> None:
+    """Go back; leaves by EndedError."""
+    generations = await _generations(work)
+    if work.job.project:
+        await deploy_revision(work, _proved_revision(work, generations))
+    else:
+        await _go_to(work, _wanted(work, generations), generations)
+
+
+async def _generations(work: Work) -> list[Json]:
+    async def step() -> tuple[Json, str]:
+        try:
+            return await work.ask("find", "generations"), ""
+        except HostError as error:
+            return {"error": str(error)}, "failed"
+
+    found = await work.stage("find", step)
+    if isinstance(found, dict):
+        work.end(Outcome.FAILED, f"`{work.job.host}` did not tell its generations: {found['error']}")
+    generations: list[Json] = found
+    return generations
+
+
+def _proved_revision(work: Work, generations: list[Json]) -> str:
+    """Return the revision that was proved before the running one was proved for the first time.
+
+    So a second rollback goes one further back, and never forward to what the first one left.
+    """
+    project = work.job.project
+    proved = [one for one in generations if one["proved"] and one["pins"].get(project)]
+    running = next((one["pins"].get(project) for one in generations if one["running"]), None)
+    first = min((one["generation"] for one in proved if one["pins"][project] == running), default=None)
+    for one in proved:
+        if one["pins"][project] != running and (first is None or one["generation"] < first):
+            return str(one["pins"][project])
+    work.end(Outcome.REFUSED, f"No earlier revision of {project} was ever proved on `{work.job.host}`.")
+
+
+def _wanted(work: Work, generations: list[Json]) -> Json:
+    """Return the generation that was named, or the newest proved one below the running one."""
+    target = work.job.target
+    running = _running(generations)
+    for one in generations:
+        if target and str(one["generation"]) == target:
+            if one["running"]:
+                work.end(Outcome.UNCHANGED, f"Generation {target} is what runs on `{work.job.host}` already.")
+            return one
+        if not target and one["proved"] and (running is None or one["generation"] < running):
+            return one
+    missing = f"Generation {target} is not there" if target else "No earlier generation was ever proved"
+    work.end(Outcome.REFUSED, f"{missing} on `{work.job.host}`; `generations` lists what there is.")
+
+
+def _running(generations: list[Json]) -> int | None:
+    return next((one["generation"] for one in generations if one["running"]), None)
+
+
+async def _go_to(work: Work, wanted: Json, generations: list[Json]) -> None:
+    job, number = work.job, wanted["generation"]
+    what = f"Generation {number}"
+    base = next((one["system"] for one in generations if one["running"]), "")
+    plan = await stages.plan(work, generation=number)
+    await stages.agree(work, plan, wanted=what)
+    await stages.take_turn(work)
+    before = await look(work)
+    state = await activate(work, job.id, verb="rollback", base=base or plan["base"], generation=number)
+    if state["status"] == "waiting":
+        state = await prove(work, job.id, state, before=before, touched=touched_units(plan))
+    end_unless_committed(work, state, what)
+    moved = sorted(plan["moves"])
+    back = number < (_running(generations) or number + 1)
+    await stages.hold(work, moved if back else [], job.reason or f"{job.person} rolled back to generation {number}")
+    published = await stages.publish(work, job.id)
+    held = f"; held until deployed on purpose: {', '.join(moved)}" if back and moved else ""
+    note = f"; {stages.publish_note(published)}" if published["status"] == "failed" else ""
+    headline = f"{what} runs on `{job.host}` again{held}{note}."
+    work.end(Outcome.DONE, headline, generation=number, system=wanted["system"], published=published)

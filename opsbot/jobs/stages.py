@@ -1,0 +1,197 @@
+"""The stages that a deploy and a rollback share. Each is one durable step; each may end the job."""
+
+from collections.abc import Collection
+
+from opsbot.errors import HostError, HostUnreachableError
+from opsbot.jobs.work import Work
+from opsbot.model import Hold, JobKind, Json, Outcome
+from opsbot.policy import decide_plan
+from opsbot.render.jobs import commits, short, title
+from opsbot.render.plans import impact, plan_text
+from opsbot.render.text import lines, tail
+
+#: Seconds in which a host must answer before anything was begun there.
+_PATIENCE = 600.0
+#: Seconds to wait for another job, or a person at the console, to be done with the host.
+_TURN = 1800.0
+
+
+async def prepare(work: Work, revision: str, on_host: str) -> Json:
+    """Have the host build the running platform with the project at REVISION; end the job if there is nothing to activate."""
+    job = work.job
+
+    async def ask() -> Json:
+        note = job.reason or title(job).replace("`", "")
+        arguments = {"job": on_host, "project": job.project, "revision": revision, "note": note[:200]}
+        return await work.ask("prepare", "prepare", patience=_PATIENCE, **arguments)
+
+    async def step() -> tuple[Json, str]:
+        try:
+            await ask()
+            built = await work.watch("prepare", "prepare", on_host, again=ask)
+        except HostUnreachableError as error:
+            built = {"status": "unreachable", "error": {"code": "unreachable", "message": str(error)}}
+        except HostError as error:
+            built = {"status": "failed", "error": {"code": error.code, "message": str(error)}}
+        return built, _built_note(built)
+
+    built = await work.stage("prepare", step)
+    if built["status"] != "built":
+        _end_unbuilt(work, built, revision)
+    return built
+
+
+def _built_note(built: Json) -> str:
+    match built["status"]:
+        case "built":
+            return f"{short(built['pin'])} {built['subject'][:60]}".rstrip()
+        case "unchanged":
+            return f"{short(built['pin'])} is what runs"
+        case other:
+            return str(other)
+
+
+def _end_unbuilt(work: Work, built: Json, revision: str) -> None:
+    job = work.job
+    match built["status"]:
+        case "unchanged":
+            headline = f"{job.project} {short(built['pin'])} is what runs on `{job.host}` already; nothing was changed."
+            work.end(Outcome.UNCHANGED, headline)
+        case "cancelled":
+            who = (job.details or {}).get("cancelled_by", "somebody")
+            work.end(
+                Outcome.CANCELLED, f"{job.project} was cancelled by {who} while it was built; nothing was changed."
+            )
+        case "unreachable":
+            headline = f"`{job.host}` could not be reached for {_PATIENCE / 60:.0f} minutes. Nothing was activated."
+            work.end(Outcome.FAILED, headline)
+        case _:
+            error = built["error"]
+            what = f"`{built['derivation']}` failed" if built.get("derivation") else error["message"].rstrip(".")
+            log = tail(built["tail"], count=20) if built.get("tail") else None
+            headline = f"{job.project} {revision[:40]} was not built: {what}. Nothing was activated."
+            work.end(Outcome.FAILED, headline, more=log, code=error["code"])
+
+
+async def plan(work: Work, **what: Json) -> Json:
+    """Have the host compare what runs with what would run."""
+
+    async def step() -> tuple[Json, str]:
+        try:
+            found = await work.ask("plan", "plan", **what)
+        except HostError as error:
+            return {"error": str(error)}, "failed"
+        return found, impact(found, work.site.config.services)
+
+    found = await work.stage("plan", step)
+    if "error" in found:
+        work.end(Outcome.FAILED, f"The plan could not be made: {found['error']} Nothing was activated.")
+    return found
+
+
+async def agree(work: Work, found: Json, *, wanted: str) -> None:
+    """See that the one who asked may do what the plan shows. A dry run ends here. The place for approvals."""
+    job = work.job
+    person = work.site.person(job.person)
+
+    async def step() -> Json:
+        decision = decide_plan(person, moves=found["moves"], foreign=found["foreign"])
+        held = await _in_the_way(work, found["moves"])
+        reason = f"there is a hold on {held.project}: {held.reason}." if held else decision.reason
+        return {"allowed": decision.allowed and held is None, "reason": reason}
+
+    agreed = await work.run.step("agree", step)
+    shown = lines(plan_text(found), commits(found["commits"]))
+    if not agreed["allowed"]:
+        work.end(Outcome.REFUSED, f"{wanted} was not activated: {agreed['reason']}", more=shown)
+    if job.dry_run:
+        work.end(Outcome.PLANNED, f"{wanted} would go to `{job.host}`. Nothing was activated.", more=shown)
+
+
+async def _in_the_way(work: Work, moves: Collection[str]) -> Hold | None:
+    """Return a hold on something that would move. Whoever names the project or the generation does it on purpose."""
+    job = work.job
+    if job.kind is JobKind.ROLLBACK and job.target:
+        return None
+    holds = await work.site.ledger.holds()
+    return next((h for h in holds if h.host == job.host and h.project in moves and h.project != job.project), None)
+
+
+async def take_turn(work: Work) -> None:
+    """Take the host's lock, waiting for the job that has it."""
+    job = work.job
+    began = work.site.clock.now()
+
+    async def step() -> Json:
+        waits = False
+        while True:
+            holder = await work.site.ledger.take_lock(job.host, job.id)
+            cancelled = await work.cancelled_by()
+            waited = (work.site.clock.now() - began).total_seconds()
+            if holder is None or cancelled or waited > _TURN:
+                if waits:
+                    await work.progress.finish("turn", "")
+                return {"holder": None if holder is None else title(holder), "cancelled_by": cancelled}
+            if not waits:
+                await work.progress.begin("turn")
+            waits = True
+            await work.progress.note("turn", f"waiting for {title(holder)}")
+            await work.site.clock.sleep(2)
+
+    turn = await work.run.step("turn", step)
+    if turn["cancelled_by"]:
+        work.end(Outcome.CANCELLED, f"Cancelled by {turn['cancelled_by']}; nothing was activated.")
+    if turn["holder"] is not None:
+        work.end(Outcome.REFUSED, f"`{job.host}` was busy for too long with {turn['holder']}. Nothing was activated.")
+
+
+async def publish(work: Work, on_host: str) -> Json:
+    """Have the host push what runs now; where main cannot take it, ask for it in a pull request."""
+
+    async def ask() -> Json:
+        return await work.ask("publish", "publish", job=on_host)
+
+    async def step() -> tuple[Json, str]:
+        try:
+            await ask()
+            published = await work.watch("publish", "publish", on_host, again=ask)
+        except HostError as error:
+            published = {"status": "failed", "error": {"code": error.code, "message": str(error)}}
+        published = await _with_pull_request(work, published)
+        return published, publish_note(published)
+
+    return await work.stage("publish", step)
+
+
+async def _with_pull_request(work: Work, published: Json) -> Json:
+    if published.get("main") != "branch" or work.site.forge is None:
+        return published
+    body = f"What runs on {work.job.host}; main could not take it by itself."
+    try:
+        url = await work.site.forge.open_pull_request(
+            branch=published["branch"], title=title(work.job).replace("`", ""), body=body
+        )
+    except Exception as error:  # noqa: BLE001 - whatever the forge does, the deploy is done and is told
+        return {**published, "pull_request_error": str(error)}
+    return {**published, "pull_request": url}
+
+
+def publish_note(published: Json) -> str:
+    """Say what became of the branches."""
+    if published["status"] == "failed":
+        return f"NOT published: {published['error']['message']} What runs is not on the platform's branches."
+    if published.get("main") != "branch":
+        return {"pushed": "on main", "same": "main has it", "untouched": ""}.get(published.get("main", ""), "")
+    where = published.get("pull_request") or f"the branch {published['branch']}"
+    return f"main could not take it: merge {where}"
+
+
+async def hold(work: Work, projects: Collection[str], reason: str) -> None:
+    """Put a hold on projects, until somebody deploys them on purpose."""
+    now = work.site.clock.now()
+    new = [Hold(host=work.job.host, project=name, by=work.job.person, reason=reason, since=now) for name in projects]
+
+    async def step() -> None:
+        await work.site.ledger.hold(new)
+
+    await work.run.step("hold", step)

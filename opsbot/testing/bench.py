@@ -1,0 +1,133 @@
+"""The conversation bench: say something as somebody, and read what was answered."""
+
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from opsbot.bot import Bot
+from opsbot.commands import Command
+from opsbot.config import Config
+from opsbot.jobs.runner import perform
+from opsbot.model import Message
+from opsbot.plugins import home, load
+from opsbot.site import Site
+from opsbot.store.database import Database
+from opsbot.store.inbox import Inbox
+from opsbot.store.ledger import Ledger
+from opsbot.store.outbox import Outbox
+from opsbot.testing.chat import FakeChat, FakeClock, FakeOutside
+from opsbot.testing.engine import FakeEngine
+from opsbot.testing.host import FakeHost
+
+ROOM = "!ops:example.org"
+
+#: A small team: each person is called as their level, with one Matrix account.
+_TEAM = {
+    level: {"level": level, "accounts": [f"@{level}:example.org"]}
+    for level in ("admin", "deployer", "contributor", "member")
+}
+_PROJECTS = {name: {"host": "ops-jrz1"} for name in ("hello-bot", "web-shop")}
+_HOST = {
+    "address": "127.0.0.1",
+    "key_file": "ssh-key",
+    "host_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPvXsdr2oTkEyN5iVbHO0FZ9TLbXKm9+zQFKvJ3Q2M6e",
+}
+_SERVICES = {
+    "homeserver": {"unit": "conduwuit.service", "http": "http://127.0.0.1:6167/"},
+    "opsbot": {"unit": "opsbot.service"},
+}
+
+
+def configuration(**more: object) -> Config:
+    """Return the bench's configuration, with keys replaced."""
+    usual = {
+        "homeserver": {"url": "http://127.0.0.1:6167", "user": "@opsbot:example.org", "token_file": "token"},
+        "rooms": [ROOM],
+        "people": _TEAM,
+        "hosts": {"ops-jrz1": _HOST},
+        "projects": _PROJECTS,
+        "services": _SERVICES,
+    }
+    return Config.model_validate({**usual, **more})
+
+
+class Bench:
+    """A whole bot with a real database, over a fake homeserver, host and engine."""
+
+    def __init__(self, database: Database, config: Config, commands: Mapping[str, Command]) -> None:
+        self.clock = FakeClock()
+        self.chat = FakeChat()
+        self.outside = FakeOutside()
+        self.engine = FakeEngine()
+        self.host = FakeHost()
+        self.letters = Outbox(database)
+        self._ids = itertools.count(1)
+        self.site = Site(
+            config=config,
+            commands=commands,
+            hosts=dict.fromkeys(config.hosts, self.host),
+            inbox=Inbox(database),
+            ledger=Ledger(database),
+            outbox=_Delivered(self.letters),
+            chat=self.chat,
+            outside=self.outside,
+            forge=None,
+            engine=self.engine,
+            clock=self.clock,
+        )
+        self.engine.perform = lambda job_id, run: perform(job_id, run, self.site)
+        self.bot = Bot(self.site)
+        #: What is in the room: event id -> words, edits applied.
+        self.room: dict[str, str] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, folder: Path, *plugins: Path, **config: object) -> AsyncIterator[Self]:
+        """Open a bench in a folder; PLUGINS are further folders of commands, CONFIG replaces keys."""
+        database = Database(f"sqlite:///{folder / 'opsbot.db'}")
+        try:
+            yield cls(database, configuration(**config), load(home(), *plugins))
+        finally:
+            await database.close()
+
+    async def say(self, person: str, text: str, *, sent_at: datetime | None = None) -> str:
+        """Say TEXT as PERSON (a level, or a full Matrix id); return all that was answered, a message a paragraph.
+
+        Waits for the end of the job that the command began.
+        """
+        sender = person if person.startswith("@") else f"@{person}:example.org"
+        event_id = f"$event{next(self._ids)}"
+        message = Message(
+            event_id=event_id, room_id=ROOM, sender=sender, body=text, sent_at=sent_at or self.clock.now()
+        )
+        await self.site.inbox.accept([message], position=None)
+        return await self.hear(message)
+
+    async def hear(self, message: Message) -> str:
+        """See an accepted message through, and return what was answered."""
+        before = dict(self.room)
+        await self.bot.handle(message)
+        await self.engine.finished()
+        await self._deliver()
+        return "\n\n".join(words for key, words in self.room.items() if before.get(key) != words)
+
+    async def _deliver(self) -> None:
+        for room_id in await self.letters.rooms():
+            while (letter := await self.letters.take(room_id)) is not None:
+                self.room[letter.target or letter.post.cause] = letter.post.text.body
+                await self.letters.mark_sent(letter.post.cause, letter.target or letter.post.cause)
+
+
+class _Delivered:
+    """The outbox of a bench: what is waited for counts as sent."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.post = outbox.post
+
+    async def sent(self, cause: str, *, within: float = 30.0) -> str:
+        """Say that it was sent."""
+        del within
+        return cause

@@ -1,0 +1,63 @@
+"""A homeserver, a clock and an outside world that do as they are told."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from opsbot.errors import ChatUnreachableError
+from opsbot.model import Probe, RoomFacts
+
+
+class FakeClock:
+    """A clock that stands still until somebody sleeps."""
+
+    def __init__(self, now: datetime | None = None) -> None:
+        self._now = now or datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        """Return the time that has passed by sleeping."""
+        return self._now
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time go by."""
+        self._now += timedelta(seconds=seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time go by at once, and others have their turn."""
+        self.pass_time(seconds)
+        await asyncio.sleep(0)
+
+
+class FakeChat:
+    """A homeserver that knows what it was told of its rooms."""
+
+    def __init__(self) -> None:
+        self.rooms: dict[str, RoomFacts] = {}
+        self.away = False
+
+    async def room(self, room_id: str) -> RoomFacts:
+        """Return what was said of the room; a plain one otherwise."""
+        await self.round_trip()
+        return self.rooms.get(room_id, RoomFacts(room_id=room_id))
+
+    async def round_trip(self) -> float:
+        """Answer at once, unless away."""
+        if self.away:
+            raise ChatUnreachableError
+        return 0.0
+
+
+class FakeOutside:
+    """Services that answer as they were told to; all are well otherwise."""
+
+    def __init__(self) -> None:
+        self.ill: dict[str, str] = {}
+        self.days: dict[str, float] = {}
+
+    async def probe(self, service: str) -> Probe | None:
+        """Answer well, or with the problem that was set."""
+        problem = self.ill.get(service, "")
+        return Probe(ok=not problem, latency=0.004, version="" if problem else "1.2.3", problem=problem)
+
+    async def certificate_days(self, endpoint: str) -> float:
+        """Return the days that were set; 60 otherwise."""
+        return self.days.get(endpoint, 60.0)

@@ -1,0 +1,73 @@
+"""A durable engine in memory, which can be made to crash."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+from opsbot.model import Job, Json
+from opsbot.ports import Run
+
+
+class StepCrash(BaseException):
+    """The process died; only what was remembered is left."""
+
+
+class FakeRun:
+    """Steps that are remembered in a list, as JSON, as the real engine does."""
+
+    def __init__(self, memory: list[tuple[str, str]], crash: Callable[[str], None]) -> None:
+        self._memory = memory
+        self._crash = crash
+        self._next = 0
+
+    async def step(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
+        """Replay a remembered step, or do it and remember it."""
+        place, self._next = self._next, self._next + 1
+        if place < len(self._memory):
+            known, result = self._memory[place]
+            if known != name:
+                raise RuntimeError(f"The job was at {known!r} here before, and is at {name!r} now.")
+            return json.loads(result)
+        self._crash(f"before {name}")
+        result = json.dumps(await work())
+        self._crash(f"in {name}")
+        self._memory.append((name, result))
+        self._crash(f"after {name}")
+        return json.loads(result)
+
+
+class FakeEngine:
+    """Runs jobs at once; `crash_at` names the places at which the process dies once, like "in activate"."""
+
+    def __init__(self) -> None:
+        self.perform: Callable[[str, Run], Awaitable[None]] | None = None
+        self.crash_at: set[str] = set()
+        self.reached: list[str] = []
+        self._memories: dict[str, list[tuple[str, str]]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self, job: Job) -> None:
+        """Start a job, once."""
+        if job.id not in self._tasks:
+            self._tasks[job.id] = asyncio.create_task(self._run(job.id))
+
+    async def _run(self, job_id: str) -> None:
+        assert self.perform is not None  # noqa: S101 - the bench sets it
+        memory = self._memories.setdefault(job_id, [])
+        while True:
+            try:
+                await self.perform(job_id, FakeRun(memory, self._crash))
+            except StepCrash:
+                continue  # the next process goes on
+            return
+
+    def _crash(self, place: str) -> None:
+        self.reached.append(place)
+        if place in self.crash_at:
+            self.crash_at.discard(place)
+            raise StepCrash
+
+    async def finished(self) -> None:
+        """Wait until all jobs have ended."""
+        while pending := [task for task in self._tasks.values() if not task.done()]:
+            await asyncio.gather(*pending)

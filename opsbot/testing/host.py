@@ -1,0 +1,205 @@
+"""A host that keeps the protocol of docs/host-protocol.md in memory, and can be made to fail."""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping
+
+from opsbot.errors import HostError, HostUnreachableError
+from opsbot.model import Json
+
+
+def commit_of(words: str) -> str:
+    """Make a commit id of words, so that tests need not invent them."""
+    return hashlib.sha1(words.encode(), usedforsecurity=False).hexdigest()
+
+
+def system_of(words: str) -> str:
+    """Make a system's store path of words."""
+    return f"/nix/store/{hashlib.sha256(words.encode()).hexdigest()[:32]}-nixos-system-ops-jrz1"
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+class FakeHost:
+    """One host with its generations. Every verb is recorded in `asked`."""
+
+    def __init__(self, name: str = "ops-jrz1", projects: tuple[str, ...] = ("hello-bot", "web-shop")) -> None:
+        self.name = name
+        self.away = False
+        #: How many answers are lost from now on: the host does its work, and nobody hears of it.
+        self.lose_next = 0
+        #: Called when a verb has begun its work.
+        self.on_prepare: Callable[[], object] = _nothing
+        self.on_plan: Callable[[], object] = _nothing
+        self.on_activate: Callable[[], object] = _nothing
+        #: How parts of jobs end in place of well, by verb: {"prepare": {"status": "failed", …}}.
+        self.endings: dict[str, Json] = {}
+        #: What the plan says beside the usual.
+        self.plan: dict[str, Json] = {}
+        self.asked: list[tuple[str, Json]] = []
+        self.activations: list[str] = []
+        self.generations: list[Json] = []
+        self.log = "building…\n"
+        self._jobs: dict[str, dict[str, Json]] = {}
+        pins = {project: commit_of(f"{project} 1") for project in projects}
+        self._add(system_of("first"), commit_of("platform 1"), pins)
+
+    def _add(self, system: str, commit: str, pins: Mapping[str, str]) -> int:
+        for one in self.generations:
+            one["current"] = one["running"] = False
+        number = 31 + len(self.generations)
+        found = {"generation": number, "system": system, "date": 0.0, "commit": commit, "pins": dict(pins), "job": None}
+        self.generations.insert(0, {**found, "proved": True, "current": True, "running": True})
+        return number
+
+    def add_generation(self, words: str) -> int:
+        """Switch the host behind the bot's back, to a system made of words; return its number."""
+        return self._add(system_of(words), commit_of(words), self.running["pins"])
+
+    @property
+    def running(self) -> Json:
+        """The generation that runs."""
+        return next(one for one in self.generations if one["running"])
+
+    async def ask(self, verb: str, arguments: Mapping[str, Json] | None = None, *, within: float = 30.0) -> Json:
+        """Answer one verb."""
+        del within
+        given = dict(arguments or {})
+        self.asked.append((verb, given))
+        if self.away:
+            raise HostUnreachableError("Connection refused.")
+        answer = getattr(self, f"_{verb}", None)
+        if answer is None:
+            raise HostError(f"There is no verb {verb}.", code="bad-request")
+        result = answer(given)
+        if self.lose_next:
+            self.lose_next -= 1
+            raise HostUnreachableError("Connection lost.")
+        return result
+
+    async def follow(self, job: str, log: str, offset: int, *, seconds: int = 60) -> AsyncIterator[Json]:
+        """Yield the log once, then the state."""
+        del seconds
+        if self.away:
+            raise HostUnreachableError("Connection lost.")
+        if log == "prepare" and offset == 0:
+            yield {"offset": offset, "text": self.log}
+        yield {"state": self._state({"job": job})}
+
+    def _state(self, given: Json) -> Json:
+        return {"prepare": None, "activate": None, "publish": None, **self._jobs.get(given["job"], {})}
+
+    def _begin(self, given: Json, part: str, usual: Json) -> Json:
+        parts = self._jobs.setdefault(given["job"], {})
+        if part not in parts:
+            parts[part] = {**usual, **self.endings.get(part, {})}
+        return self._state(given)
+
+    def _facts(self, given: Json) -> Json:
+        units = {unit: {"active": "active", "sub": "running", "since": 0.0} for unit in given.get("units", ())}
+        gib = 1024.0**3
+        return {
+            "version": "0.1.0",
+            "protocol": 1,
+            "host": self.name,
+            "load": [0.1, 0.2, 0.3],
+            "cpus": 2,
+            "memory": {"total": 4 * gib, "available": 3 * gib},
+            "disks": {path: {"total": 40 * gib, "free": 20 * gib} for path in ("/", "/nix", "/boot")},
+            "failed_units": [],
+            "units": units,
+            "booted": self.generations[-1]["system"],
+            "running": self.running["system"],
+            "profile": {"generation": self.running["generation"], "system": self.running["system"]},
+            "reboot_needed": False,
+            "commit": self.running["commit"],
+            "pins": self.running["pins"],
+            "projects": sorted(self.running["pins"]),
+            "job": None,
+        }
+
+    def _newest(self, given: Json) -> Json:
+        del given
+        projects = {name: {"commit": commit_of(f"{name} main")} for name in self.running["pins"]}
+        return {"platform": {"commit": self.running["commit"]}, "projects": projects}
+
+    def _generations(self, given: Json) -> Json:
+        del given
+        return [dict(one) for one in self.generations]
+
+    def _prepare(self, given: Json) -> Json:
+        project, revision = given["project"], given["revision"]
+        pin = revision if len(revision) == 40 else commit_of(f"{project} {revision}")  # noqa: PLR2004 - a commit id
+        pins = self.running["pins"] | {project: pin}
+        usual = {
+            "status": "unchanged" if self.running["pins"].get(project) == pin else "built",
+            "base": self.running["system"],
+            "pin": pin,
+            "pin_before": self.running["pins"].get(project),
+            "subject": f"Change {project}",
+            "commit": commit_of(f"platform with {sorted(pins.items())}"),
+            "pins": pins,
+            "system": system_of(f"{sorted(pins.items())}"),
+        }
+        self.on_prepare()
+        return self._begin(given, "prepare", usual)
+
+    def _plan(self, given: Json) -> Json:
+        if "job" in given:
+            built = self._jobs[given["job"]]["prepare"]
+            pins, system = built["pins"], built["system"]
+        else:
+            wanted = self._numbered(given["generation"])
+            pins, system = wanted["pins"], wanted["system"]
+        now = self.running["pins"]
+        moves = {name: [now.get(name), pin] for name, pin in pins.items() if now.get(name) != pin}
+        units = {"stop": [], "start": [], "restart": [f"{name}.service" for name in sorted(moves)], "reload": []}
+        self.on_plan()
+        usual = {"system": system, "base": self.running["system"], "closure": [], "units": units, "foreign": []}
+        return {**usual, "own": units["restart"], "kernel_changed": False, "commits": [], "moves": moves, **self.plan}
+
+    def _numbered(self, number: int) -> Json:
+        for one in self.generations:
+            if one["generation"] == number:
+                return one
+        raise HostError(f"There is no generation {number}.", code="unknown")
+
+    def _activate(self, given: Json) -> Json:
+        if given["base"] != self.running["system"] and "activate" not in self._jobs[given["job"]]:
+            raise HostError("Another system runs now.", code="base-moved")
+        return self._waits(given)
+
+    def _rollback(self, given: Json) -> Json:
+        self._jobs.setdefault(given["job"], {})["prepare"] = self._numbered(given["generation"])
+        return self._waits(given)
+
+    def _waits(self, given: Json) -> Json:
+        if "activate" not in self._jobs[given["job"]]:
+            self.activations.append(given["job"])
+            self.on_activate()
+        usual = {"status": "waiting", "deadline": 4e9, "warnings": [], "base": self.running["system"]}
+        return self._begin(given, "activate", usual)
+
+    def _confirm(self, given: Json) -> Json:
+        parts = self._jobs[given["job"]]
+        if parts["activate"]["status"] == "waiting":
+            wanted = parts["prepare"]
+            number = wanted.get("generation") or self._add(wanted["system"], wanted["commit"], wanted["pins"])
+            for one in self.generations:
+                one["running"] = one["current"] = one["generation"] == number
+            parts["activate"] |= {"status": "committed", "generation": number}
+        return self._state(given)
+
+    def _revert(self, given: Json) -> Json:
+        self._jobs[given["job"]]["activate"] |= {"status": "reverted", "why": given["reason"] + "."}
+        return self._state(given)
+
+    def _publish(self, given: Json) -> Json:
+        return self._begin(given, "publish", {"status": "published", "deployed": "pushed", "main": "pushed"})
+
+    def _cancel(self, given: Json) -> Json:
+        parts = self._jobs.setdefault(given["job"], {})
+        if "prepare" not in parts:
+            raise HostError("There is no such job.", code="unknown")
+        return self._state(given)

@@ -1,0 +1,25 @@
+"""Put something on its host, and take it back."""
+
+from opsbot import MAIN, Context, Deploy, Job, Project, Revision, Rollback, Target, Words, command
+
+
+@command(needs="deployer")
+async def deploy(
+    ctx: Context, project: Project, revision: Revision = MAIN, *, dry_run: bool = False, reason: Words = Words()
+) -> Job:
+    """Put REVISION of PROJECT on its host.
+
+    REVISION is a branch, a tag or a commit. `deploy platform` deploys the host's own configuration.
+    With --dry-run it is built and compared with what runs, and nothing is activated.
+    """
+    return await ctx.start(Deploy(project, revision, dry_run=dry_run, reason=reason))
+
+
+@command(needs="deployer")
+async def rollback(ctx: Context, target: Target = Target(), *, reason: Words = Words()) -> Job:
+    """Go back.
+
+    With a project: to its last proved revision, as a deploy. With a number: to that generation of the host.
+    With nothing: to the last generation of the host that was proved and is not the running one.
+    """
+    return await ctx.start(Rollback(target, reason=reason))

@@ -1,0 +1,260 @@
+import asyncio
+
+import pytest
+
+from opsbot.testing import Bench
+from opsbot.testing.host import commit_of
+
+FAILED = [{"unit": "hello-bot.service", "lines": ["Traceback", "ValueError: no token"]}]
+
+
+async def test_a_deploy_becomes_a_generation(bench: Bench) -> None:
+    """`!deploy PROJECT` ends with the new generation running, published, and told in the thread and to the room."""
+    answer = await bench.say("deployer", "!deploy hello-bot --reason it was time")
+
+    pin = commit_of("hello-bot main")
+    assert bench.host.running["pins"]["hello-bot"] == pin
+    assert bench.host.running["generation"] == 32
+    assert f"hello-bot {pin[:7]} runs on `ops-jrz1`: generation 32" in answer
+    assert "Reason: it was time" in answer
+    assert [verb for verb, _ in bench.host.asked if verb in ("prepare", "plan", "activate", "confirm", "publish")] == [
+        "prepare",
+        "plan",
+        "activate",
+        "confirm",
+        "publish",
+    ]
+
+
+async def test_deploying_what_runs_makes_no_generation(bench: Bench) -> None:
+    """Deploying what already runs says so and activates nothing."""
+    await bench.say("deployer", "!deploy hello-bot")
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "is what runs on `ops-jrz1` already; nothing was changed." in answer
+    assert len(bench.host.generations) == 2
+    assert len(bench.host.activations) == 1
+
+
+async def test_a_dry_run_activates_nothing(bench: Bench) -> None:
+    """`--dry-run` shows the plan and ends."""
+    answer = await bench.say("deployer", "!deploy hello-bot --dry-run")
+
+    assert "would go to `ops-jrz1`. Nothing was activated." in answer
+    assert "restart: hello-bot.service" in answer
+    assert bench.host.activations == []
+
+
+async def test_a_failing_build_shows_its_derivation_and_last_lines(bench: Bench) -> None:
+    """A build that fails names the derivation that failed, with its last 20 lines; nothing is activated."""
+    log = [f"line {n}" for n in range(1, 41)]
+    error = {"code": "build", "message": "The build failed."}
+    bench.host.endings["prepare"] = {"status": "failed", "error": error, "derivation": "hello-bot-1.1.drv", "tail": log}
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "`hello-bot-1.1.drv` failed. Nothing was activated." in answer
+    assert "line 21\n" in answer
+    assert "line 20\n" not in answer
+    assert bench.host.activations == []
+
+
+async def test_what_the_host_undid_is_told_with_the_failed_units(bench: Bench) -> None:
+    """If something is undone, the message shows why and the failed units' last lines."""
+    bench.host.endings["activate"] = {"status": "reverted", "why": "hello-bot.service failed.", "failed_units": FAILED}
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "was undone: hello-bot.service failed. `ops-jrz1` runs what it ran before." in answer
+    assert "ValueError: no token" in answer
+    assert not [verb for verb, _ in bench.host.asked if verb == "publish"]
+
+
+async def test_a_service_that_was_well_and_was_touched_undoes_the_deploy(bench: Bench) -> None:
+    """A service that was healthy before, and that the deploy restarts, undoes it when it does not come back."""
+    bench.host.plan["units"] = {"stop": [], "start": [], "restart": ["opsbot.service"], "reload": []}
+    bench.host.endings["activate"] = {"deadline": bench.clock.now().timestamp() + 60}
+    bench.host.on_activate = lambda: bench.outside.ill.update(opsbot="Connection refused")
+
+    answer = await bench.say("admin", "!deploy hello-bot")
+
+    assert "was undone: opsbot: Connection refused" in answer
+
+
+async def test_a_service_that_was_ill_before_cannot_undo_a_deploy(bench: Bench) -> None:
+    """What was ill before is no reason to go back: a deploy that repairs must not be undone."""
+    bench.host.plan["units"] = {"stop": [], "start": [], "restart": ["opsbot.service"], "reload": []}
+    bench.outside.ill["opsbot"] = "Connection refused"
+
+    answer = await bench.say("admin", "!deploy hello-bot")
+
+    assert "runs on `ops-jrz1`: generation 32" in answer
+
+
+async def test_a_service_that_the_deploy_did_not_touch_is_a_warning(bench: Bench) -> None:
+    """A service that falls ill beside the deploy is told as a warning."""
+    bench.host.on_activate = lambda: bench.outside.ill.update(opsbot="Connection refused")
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "runs on `ops-jrz1`: generation 32" in answer
+    assert "Warning: opsbot is not well: Connection refused" in answer
+
+
+async def test_a_deployer_may_not_change_the_platform_with_a_project(bench: Bench) -> None:
+    """If units change that are not the project's own, the deploy needs the rights of a change to the platform."""
+    bench.host.plan["foreign"] = ["etc/sudoers"]
+
+    refused = await bench.say("deployer", "!deploy hello-bot")
+    allowed = await bench.say("admin", "!deploy hello-bot --reason sudo")
+
+    assert "was not activated: it changes more than the project's own units (`etc/sudoers`)" in refused
+    assert "runs on `ops-jrz1`" in allowed
+
+
+async def test_rights_are_looked_at_again_before_activation(bench: Bench) -> None:
+    """Somebody who left the team while the job was built activates nothing."""
+    config = bench.site.config
+    team = {name: entry for name, entry in config.team.items() if name != "deployer"}
+    bench.host.on_prepare = lambda: object.__setattr__(bench.site, "config", config.model_copy(update={"team": team}))
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "was not activated: this needs the level deployer" in answer
+    assert bench.host.activations == []
+
+
+async def test_a_deploy_whose_base_moved_is_prepared_anew(bench: Bench) -> None:
+    """If something else went to the host in the meantime, the deploy is built anew on what runs now."""
+    moved = iter([True])
+
+    def once() -> None:
+        if next(moved, False):
+            bench.host.add_generation("by hand")
+
+    bench.host.on_plan = once
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "runs on `ops-jrz1`: generation 33" in answer
+    assert len([verb for verb, _ in bench.host.asked if verb == "prepare"]) == 2
+
+
+async def test_a_host_that_does_not_answer_is_asked_again(bench: Bench) -> None:
+    """A lost connection means unknown: the host is asked again, and nothing is done twice."""
+    bench.host.lose_next = 5
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "runs on `ops-jrz1`: generation 32" in answer
+    assert len(bench.host.activations) == 1
+
+
+async def test_a_host_that_stays_away_ends_the_job_before_anything_began(bench: Bench) -> None:
+    """A host that cannot be reached for ten minutes ends the job with a sentence."""
+    bench.host.away = True
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "could not be reached for 10 minutes. Nothing was activated." in answer
+
+
+async def test_rollback_goes_to_the_generation_before(bench: Bench) -> None:
+    """`!rollback` makes the former proved generation run again and puts a hold on what it moved."""
+    await bench.say("deployer", "!deploy hello-bot")
+
+    answer = await bench.say("deployer", "!rollback --reason too slow")
+
+    assert "Generation 31 runs on `ops-jrz1` again; held until deployed on purpose: hello-bot." in answer
+    assert bench.host.running["generation"] == 31
+    assert [hold.reason for hold in await bench.site.ledger.holds()] == ["too slow"]
+
+
+async def test_a_hold_ends_with_a_deploy_on_purpose(bench: Bench) -> None:
+    """Deploying a held project by its name takes the hold away."""
+    await bench.say("deployer", "!deploy hello-bot")
+    await bench.say("deployer", "!rollback")
+
+    await bench.say("deployer", "!deploy hello-bot")
+
+    assert await bench.site.ledger.holds() == []
+
+
+async def test_a_platform_deploy_that_would_move_a_held_project_is_refused(bench: Bench) -> None:
+    """A hold stops everything but a deploy of that very project."""
+    await bench.say("deployer", "!deploy hello-bot")
+    await bench.say("deployer", "!rollback --reason it crashed")
+    bench.host.plan["moves"] = {"hello-bot": [commit_of("hello-bot 1"), commit_of("hello-bot main")]}
+
+    answer = await bench.say("admin", "!deploy platform")
+
+    assert "was not activated: there is a hold on hello-bot: it crashed." in answer
+
+
+async def test_rolling_back_twice_goes_further_back(bench: Bench) -> None:
+    """A second rollback never goes forward to what the first one left."""
+    await bench.say("deployer", "!deploy hello-bot")
+    await bench.say("deployer", "!deploy hello-bot v2")
+    await bench.say("deployer", "!rollback hello-bot")
+
+    answer = await bench.say("deployer", "!rollback hello-bot")
+
+    assert bench.host.running["pins"]["hello-bot"] == commit_of("hello-bot 1")
+    assert f"hello-bot {commit_of('hello-bot 1')[:7]} runs" in answer
+
+
+async def test_there_is_nothing_before_the_first_generation(bench: Bench) -> None:
+    """A rollback without anything to go back to says so."""
+    assert "No earlier generation was ever proved on `ops-jrz1`" in await bench.say("deployer", "!rollback")
+    assert "No earlier revision of hello-bot was ever proved" in await bench.say("deployer", "!rollback hello-bot")
+    assert "Generation 7 is not there on `ops-jrz1`" in await bench.say("deployer", "!rollback 7")
+
+
+async def test_two_deploys_take_turns(bench: Bench) -> None:
+    """Two deploys on one host activate one after the other, each on what then runs."""
+    await asyncio.gather(bench.say("deployer", "!deploy hello-bot"), bench.say("deployer", "!deploy web-shop"))
+
+    assert bench.host.running["pins"] == {
+        "hello-bot": commit_of("hello-bot main"),
+        "web-shop": commit_of("web-shop main"),
+    }
+
+
+async def test_only_the_owner_or_an_admin_cancels(bench: Bench) -> None:
+    """`!cancel` is for the one who asked, and for admins."""
+    await bench.say("admin", "!deploy hello-bot --dry-run")
+
+    assert "they or an admin may cancel it" in await bench.say("deployer", "!cancel 1")
+    assert "#1 has ended already" in await bench.say("admin", "!cancel 1")
+
+
+async def test_what_went_wrong_at_publish_is_told(bench: Bench) -> None:
+    """A deploy that could not be published is done, and says that the branches do not have it."""
+    bench.host.endings["publish"] = {"status": "failed", "error": {"code": "failed", "message": "No route to host."}}
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "runs on `ops-jrz1`: generation 32" in answer
+    assert "NOT published: No route to host." in answer
+
+
+PLACES = [
+    f"{when} {step}"
+    for step in ("prepare", "plan", "agree", "turn", "look", "activate", "prove", "publish", "end")
+    for when in ("before", "in", "after")
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_bot_that_dies_anywhere_ends_the_job_once(bench: Bench, place: str) -> None:
+    """Wherever the bot dies, the job ends truly after the restart: one activation, one closing line."""
+    bench.engine.crash_at = {place}
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert bench.engine.crash_at == set()
+    assert answer.count("(#1, deployer)") == 1
+    assert "runs on `ops-jrz1`: generation 32" in answer
+    assert len(bench.host.activations) == 1
+    assert len(bench.host.generations) == 2
