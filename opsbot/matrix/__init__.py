@@ -1,0 +1,1 @@
+"""The chat edge, through matrix-nio and nowhere else."""

@@ -1,0 +1,127 @@
+"""One account on one homeserver. The only file that knows matrix-nio.
+
+nio carries the requests; the answers are read as JSON by us. Its parsed sync refuses a whole batch for one field that
+it did not expect, which would stop the bot for ever, keeps a position of its own, and drops what it does not know; its
+retries hide how the homeserver is. Encryption, when it comes, can be fed from the same JSON.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import nio
+
+from opsbot.errors import ChatRefusedError, ChatUnreachableError
+from opsbot.matrix.events import mapping, text
+from opsbot.matrix.patience import HomeserverUnwellError
+
+#: Seconds that an ordinary request may take.
+PATIENCE = 30.0
+#: Seconds, at most, that a homeserver may tell us to wait.
+LONGEST_WAIT = 300.0
+_TOO_MANY = 429
+_TOO_LARGE = 413
+_UNAUTHORISED = 401
+
+
+class AnswerError(ChatRefusedError):
+    """The homeserver said no."""
+
+    def __init__(self, sentence: str = "", *, status: int, code: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+
+
+class TokenRefusedError(ChatUnreachableError):
+    """The homeserver does not accept the bot's access token."""
+
+
+class Client:
+    """Asks a homeserver as one account."""
+
+    def __init__(self, url: str) -> None:
+        self._nio = nio.AsyncClient(url.rstrip("/"))
+        self.url = url
+
+    @property
+    def user_id(self) -> str:
+        """The account that is logged in; empty before."""
+        return str(self._nio.user_id or "")
+
+    @property
+    def logged_in(self) -> bool:
+        """Whether there is a token to ask with."""
+        return bool(self._nio.access_token)
+
+    def log_in(self, *, user_id: str, device_id: str, token: str) -> None:
+        """Ask with this token from now on."""
+        self._nio.user_id, self._nio.device_id, self._nio.access_token = user_id, device_id, token
+
+    async def ask(
+        self,
+        method: str,
+        *path: str,
+        query: Mapping[str, str | int] | None = None,
+        content: Any = None,
+        within: float = PATIENCE,
+    ) -> Any:
+        """Ask the client-server API for a PATH of unquoted parts, WITHIN so many seconds; return the JSON answer.
+
+        Raises ChatUnreachableError when nobody answers, HomeserverUnwellError when it should be asked again later,
+        TokenRefusedError, and AnswerError when it will say no again.
+        """
+        address = "/_matrix/client/v3/" + "/".join(quote(part, safe="") for part in path)
+        if query:
+            address += "?" + urlencode(query)
+        status, wait, body = await self._request(method, address, content, within)
+        return _read(status, wait, body)
+
+    async def _request(self, method: str, address: str, content: Any, within: float) -> tuple[int, str, bytes]:
+        headers = {"Content-Type": "application/json"}
+        if self.logged_in:
+            headers["Authorization"] = f"Bearer {self._nio.access_token}"
+        data = None if content is None else json.dumps(content)
+        try:
+            async with asyncio.timeout(within):
+                # nio's own time-out ends before the body; ours does not.
+                answer = await self._nio.send(method, address, data, headers, timeout=0)
+                return answer.status, answer.headers.get("Retry-After", ""), await answer.read()
+        except TimeoutError:
+            raise ChatUnreachableError(f"The homeserver did not answer within {within:g} s.") from None
+        except (aiohttp.ClientError, OSError) as problem:
+            raise ChatUnreachableError(
+                f"The homeserver cannot be reached: {problem or type(problem).__name__}"
+            ) from None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._nio.close()
+
+
+def _read(status: int, wait: str, body: bytes) -> Any:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    code = text(mapping(answer).get("errcode"))
+    words = text(mapping(answer).get("error")) or code or "no reason given"
+    if status == _TOO_MANY:
+        raise HomeserverUnwellError(f"The homeserver wants fewer requests: {words}", wait=_wait(answer, wait))
+    if status < 300 and answer is not None:  # noqa: PLR2004 - HTTP's successes
+        return answer
+    if status == _UNAUTHORISED and code in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"):
+        raise TokenRefusedError
+    if 400 <= status < 500 and (code or status == _TOO_LARGE):  # noqa: PLR2004 - a proxy's errors are not the homeserver's
+        raise AnswerError(f"The homeserver said no ({status} {code}): {words}", status=status, code=code)
+    raise HomeserverUnwellError(f"The homeserver is not well: it answered {status}, {words}.")
+
+
+def _wait(answer: Any, header: str) -> float:
+    milliseconds = mapping(answer).get("retry_after_ms")
+    if isinstance(milliseconds, int | float):
+        return min(max(milliseconds / 1000, 0.0), LONGEST_WAIT)
+    return min(float(header), LONGEST_WAIT) if header.isdecimal() else 1.0

@@ -1,0 +1,134 @@
+"""The chat edge as a whole: one account that listens in its rooms and sends what the bot has to say."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
+from opsbot.letters import Letters, Mailbox, Memory
+from opsbot.matrix.account import Account
+from opsbot.matrix.client import Client, TokenRefusedError
+from opsbot.matrix.patience import pause
+from opsbot.matrix.rooms import Rooms
+from opsbot.matrix.sender import Sender
+from opsbot.matrix.settings import MatrixSettings
+from opsbot.matrix.sync import Hooks, Sync, rest
+from opsbot.model import RoomFacts
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a round trip may take.
+ROUND_TRIP = 10.0
+
+
+class LockedOutError(OpsbotError):
+    """The homeserver does not let the bot in any more: give it a new access token, then start it again."""
+
+
+async def never_busy() -> bool:
+    """Say that no job is open."""
+    return False
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+class MatrixEdge:
+    """The bot's account on its homeserver; implements the port `Chat`.
+
+    `on_messages` is called when there is something new in the inbox, `on_turn` while the sync loop lives (every 30 s at
+    least), `busy` is asked whether the bot is needed even when the homeserver refuses its token.
+    """
+
+    def __init__(
+        self,
+        settings: MatrixSettings,
+        *,
+        inbox: Mailbox,
+        outbox: Letters,
+        memory: Memory,
+        on_messages: Callable[[], None] = nothing,
+        on_turn: Callable[[], None] = nothing,
+        busy: Callable[[], Awaitable[bool]] = never_busy,
+    ) -> None:
+        self._settings = settings
+        self._on_turn = on_turn
+        self._busy = busy
+        self._client = Client(settings.homeserver)
+        self._account = Account(settings, client=self._client, memory=memory)
+        self.rooms = Rooms(settings, client=self._client, memory=memory, outbox=outbox)
+        #: Set when the first sync was taken in.
+        self.ready = asyncio.Event()
+        hooks = Hooks(
+            on_turn=on_turn, on_messages=on_messages, on_synced=self.ready.set, on_refused=self._until_accepted
+        )
+        self._sync = Sync(settings, client=self._client, inbox=inbox, rooms=self.rooms, hooks=hooks)
+        self._sender = Sender(client=self._client, letters=outbox, edit_gap=settings.edit_gap)
+
+    @property
+    def user_id(self) -> str:
+        """The bot's account; empty until it is logged in."""
+        return self._client.user_id
+
+    async def start(self) -> None:
+        """Check that there is something to log in with; the homeserver may be away. Raises ConfigError."""
+        self._account.check()
+
+    async def enter(self) -> str:
+        """Log in once and return the account's id. Raises ChatUnreachableError or ConfigError."""
+        return await self._account.enter()
+
+    async def run(self) -> None:
+        """Listen and send until cancelled. Raises LockedOutError when the bot is idle and its token is refused."""
+        await self._persist(self.enter)
+        await self._persist(self.rooms.settle)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._sync.run())
+                tasks.create_task(self._sender.run())
+                tasks.create_task(self.rooms.run())
+        except* LockedOutError as group:
+            problem = group
+        else:
+            return
+        raise LockedOutError(str(problem.exceptions[0]))
+
+    async def _persist(self, step: Callable[[], Awaitable[object]]) -> None:
+        failures = 0
+        while True:
+            try:
+                await step()
+            except TokenRefusedError as problem:
+                await self._locked_out(problem)
+            except (ChatUnreachableError, ChatRefusedError) as problem:
+                failures += 1
+                if failures == 1:
+                    log.warning("%s Trying again.", problem)
+                await rest(pause(failures, problem), self._on_turn)
+            else:
+                return
+
+    async def _until_accepted(self) -> None:
+        await self._persist(self.enter)
+
+    async def _locked_out(self, problem: TokenRefusedError) -> None:
+        if not await self._busy():
+            raise LockedOutError(f"{problem} Give it a new one, then start it again.")
+        log.error("%s There is an open job: trying again in %g s.", problem, self._settings.refused_wait)
+        await rest(self._settings.refused_wait, self._on_turn)
+
+    async def room(self, room_id: str) -> RoomFacts:
+        """Return what the state of a room says, as of a minute ago at most. Raises ChatUnreachableError."""
+        return await self.rooms.facts(room_id)
+
+    async def round_trip(self) -> float:
+        """Ask the homeserver who the bot is; return the seconds until the answer. Raises ChatUnreachableError."""
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
+        await self._client.ask("GET", "account", "whoami", within=ROUND_TRIP)
+        return loop.time() - asked
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()

@@ -1,0 +1,63 @@
+"""What a sync left out: homeservers send the last few events of a room and say that there were more."""
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from opsbot.errors import ChatRefusedError
+from opsbot.letters import Mailbox
+from opsbot.matrix.client import Client
+from opsbot.matrix.events import TIMELINE_TYPES, listing, mapping, sent_at, text
+
+log = logging.getLogger(__name__)
+
+PAGE = 100
+#: No gap is filled further back than this many pages.
+MOST_PAGES = 100
+_FILTER = json.dumps({"types": TIMELINE_TYPES, "lazy_load_members": True})
+
+
+class Gaps:
+    """Asks for the events between the last batch and a limited timeline."""
+
+    def __init__(self, *, client: Client, inbox: Mailbox, on_page: Callable[[], None]) -> None:
+        self._client = client
+        self._inbox = inbox
+        self._on_page = on_page
+
+    async def fill(self, room_id: str, *, before: str, after: str | None, oldest: datetime) -> list[Any]:
+        """Return the events of a room BEFORE one position and AFTER another, oldest first.
+
+        Not every homeserver minds AFTER: an event that was accepted ends the search as well, and so does a page of
+        which all is older than OLDEST.
+        """
+        found: list[Any] = []
+        for _ in range(MOST_PAGES):
+            self._on_page()
+            events, before = await self._page(room_id, before, after)
+            found += events
+            if not before or await self._reached(events, oldest):
+                return found[::-1]
+        log.warning("%s: more than %d events were missed, the older ones are left out", room_id, MOST_PAGES * PAGE)
+        return found[::-1]
+
+    async def _page(self, room_id: str, before: str, after: str | None) -> tuple[list[Any], str]:
+        query: dict[str, str | int] = {"dir": "b", "from": before, "limit": PAGE, "filter": _FILTER}
+        if after:
+            query["to"] = after
+        try:
+            page = mapping(await self._client.ask("GET", "rooms", room_id, "messages", query=query))
+        except ChatRefusedError as problem:
+            # Whoever was just put out of a room cannot read it any more; the other rooms must go on.
+            log.warning("%s: what was missed cannot be read: %s", room_id, problem)
+            return [], ""
+        end = text(page.get("end"))
+        return listing(page.get("chunk")), "" if end == before else end
+
+    async def _reached(self, events: list[Any], oldest: datetime) -> bool:
+        moments = [moment for event in events if (moment := sent_at(event)) is not None]
+        if moments and max(moments) < oldest:
+            return True
+        return bool(await self._inbox.knows([text(mapping(event).get("event_id")) for event in events]))

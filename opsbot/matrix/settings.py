@@ -1,0 +1,33 @@
+"""What the chat edge must be told."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixSettings:
+    """Which account on which homeserver, in which rooms. Times are in seconds."""
+
+    homeserver: str
+    #: Needed for a password; with a token it is compared with what the token says, if it is given.
+    user_id: str = ""
+    #: One of the two.
+    token_file: Path | None = None
+    password_file: Path | None = None
+    #: Ids or aliases of the rooms where the bot listens.
+    rooms: frozenset[str]
+    #: The accounts whose invitations are accepted to any room.
+    inviters: frozenset[str] = frozenset()
+    #: How long the homeserver may hold a sync that has no news.
+    poll: float = 20.0
+    #: Events of a room in one sync; what is left out is asked for afterwards.
+    timeline_limit: int = 50
+    #: The least time between two edits of one message: Slack takes no more.
+    edit_gap: float = 3.0
+    #: How long the facts of a room are kept.
+    facts_age: float = 60.0
+    #: The time until a refused token is tried again.
+    refused_wait: float = 60.0
+    #: What was said in a room before the bot's first sight of it is run only if it is younger.
+    fresh: timedelta = timedelta(minutes=2)
