@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from opsbot.model import Job as Job
     from opsbot.model import Text as Text
     from opsbot.plugins import command as command
+    from opsbot.words import LAST_PROVED as LAST_PROVED
     from opsbot.words import MAIN as MAIN
+    from opsbot.words import NO_WORDS as NO_WORDS
     from opsbot.words import PLATFORM as PLATFORM
     from opsbot.words import Project as Project
     from opsbot.words import Revision as Revision
@@ -35,7 +37,9 @@ _HOMES = {
     "Job": "model",
     "Text": "model",
     "command": "plugins",
+    "LAST_PROVED": "words",
     "MAIN": "words",
+    "NO_WORDS": "words",
     "PLATFORM": "words",
     "Project": "words",
     "Revision": "words",
@@ -51,7 +55,9 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [  # noqa: PLE0604, RUF100 - what authors may use; the names come by __getattr__
+    "LAST_PROVED",
     "MAIN",
+    "NO_WORDS",
     "PLATFORM",
     "Context",
     "Deploy",

@@ -74,7 +74,7 @@ class Bot:
         self._wake.set()
 
     async def run(self) -> None:
-        """See every message of the inbox through, until cancelled; what is running then is done again at the next start."""
+        """See every message of the inbox through; what is cut off is done again at the next start."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._wake.clear()

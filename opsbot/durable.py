@@ -71,7 +71,10 @@ class Engine:
         self._workflow: Any = None
 
     def launch(self, perform: Perform) -> None:
-        """Take the lock, open the database and go on with every job that was cut off. Raises ConfigError if not alone."""
+        """Take the lock, open the database and go on with every job that was cut off.
+
+        Raises ConfigError if another bot runs on this database.
+        """
         self._held = _alone(self._lock)
         config: DBOSConfig = {
             "name": "opsbot",

@@ -13,6 +13,9 @@ class Words(str):
     __slots__ = ()
 
 
+NO_WORDS = Words()
+
+
 @dataclass(frozen=True)
 class Project:
     """A project of the team, by its name in the configuration; `platform` is the host's own configuration."""
@@ -52,6 +55,9 @@ class Target:
 
     def __str__(self) -> str:
         return str(self.project or self.generation)
+
+
+LAST_PROVED = Target()
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,24 @@
 """Put something on its host, and take it back."""
 
-from opsbot import MAIN, Context, Deploy, Job, Project, Revision, Rollback, Target, Words, command
+from opsbot import (
+    LAST_PROVED,
+    MAIN,
+    NO_WORDS,
+    Context,
+    Deploy,
+    Job,
+    Project,
+    Revision,
+    Rollback,
+    Target,
+    Words,
+    command,
+)
 
 
 @command(needs="deployer")
 async def deploy(
-    ctx: Context, project: Project, revision: Revision = MAIN, *, dry_run: bool = False, reason: Words = Words()
+    ctx: Context, project: Project, revision: Revision = MAIN, *, dry_run: bool = False, reason: Words = NO_WORDS
 ) -> Job:
     """Put REVISION of PROJECT on its host.
 
@@ -16,7 +29,7 @@ async def deploy(
 
 
 @command(needs="deployer")
-async def rollback(ctx: Context, target: Target = Target(), *, reason: Words = Words()) -> Job:
+async def rollback(ctx: Context, target: Target = LAST_PROVED, *, reason: Words = NO_WORDS) -> Job:
     """Go back.
 
     With a project: to its last proved revision, as a deploy. With a number: to that generation of the host.

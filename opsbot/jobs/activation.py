@@ -104,14 +104,14 @@ def end_unless_committed(work: Work, state: Json, what: str) -> None:
         case "committed":
             return
         case "refused":
-            work.end(Outcome.REFUSED, f"{what} was not activated: {why}")
+            raise work.ended(Outcome.REFUSED, f"{what} was not activated: {why}")
         case "reverted":
             who = (job.details or {}).get("cancelled_by")
             headline = f"{what} was undone: {why} `{job.host}` runs what it ran before."
-            work.end(Outcome.CANCELLED if who else Outcome.UNDONE, headline, more=units)
+            raise work.ended(Outcome.CANCELLED if who else Outcome.UNDONE, headline, more=units)
         case "rebooted":
             headline = f"{what} was undone: `{job.host}` was rebooted before the commit, and runs what it ran before."
-            work.end(Outcome.UNDONE, headline)
+            raise work.ended(Outcome.UNDONE, headline)
         case _:
             todo = f"A person must look at `{job.host}`: `opsbot-host state {job.id}` there shows it."
-            work.end(Outcome.BROKEN, f"{what}: going back failed too ({why}). {todo}", more=units or words(why))
+            raise work.ended(Outcome.BROKEN, f"{what}: going back failed too ({why}). {todo}", more=units or words(why))

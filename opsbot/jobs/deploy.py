@@ -52,4 +52,4 @@ def _end(work: Work, built: Json, state: Json, published: Json, what: str) -> No
     if warnings:
         headline += " Warning: " + "; ".join(warnings)
     learnt = {"pin": built["pin"], "commit": built["commit"], "generation": state["generation"]}
-    work.end(Outcome.DONE, headline, **learnt, system=built["system"], published=published)
+    raise work.ended(Outcome.DONE, headline, **learnt, system=built["system"], published=published)

@@ -17,7 +17,7 @@ class Deploy:
 
 @dataclass(frozen=True)
 class Rollback:
-    """Go back: a project to its last proved revision, or a host to a generation (the last proved one without a number)."""
+    """Go back: a project to its last proved revision, a host to a generation (without a number, the last proved)."""
 
     target: Target
     reason: str = ""

@@ -27,7 +27,7 @@ async def _generations(work: Work) -> list[Json]:
 
     found = await work.stage("find", step)
     if isinstance(found, dict):
-        work.end(Outcome.FAILED, f"`{work.job.host}` did not tell its generations: {found['error']}")
+        raise work.ended(Outcome.FAILED, f"`{work.job.host}` did not tell its generations: {found['error']}")
     generations: list[Json] = found
     return generations
 
@@ -44,7 +44,7 @@ def _proved_revision(work: Work, generations: list[Json]) -> str:
     for one in proved:
         if one["pins"][project] != running and (first is None or one["generation"] < first):
             return str(one["pins"][project])
-    work.end(Outcome.REFUSED, f"No earlier revision of {project} was ever proved on `{work.job.host}`.")
+    raise work.ended(Outcome.REFUSED, f"No earlier revision of {project} was ever proved on `{work.job.host}`.")
 
 
 def _wanted(work: Work, generations: list[Json]) -> Json:
@@ -54,12 +54,12 @@ def _wanted(work: Work, generations: list[Json]) -> Json:
     for one in generations:
         if target and str(one["generation"]) == target:
             if one["running"]:
-                work.end(Outcome.UNCHANGED, f"Generation {target} is what runs on `{work.job.host}` already.")
+                raise work.ended(Outcome.UNCHANGED, f"Generation {target} is what runs on `{work.job.host}` already.")
             return one
         if not target and one["proved"] and (running is None or one["generation"] < running):
             return one
     missing = f"Generation {target} is not there" if target else "No earlier generation was ever proved"
-    work.end(Outcome.REFUSED, f"{missing} on `{work.job.host}`; `generations` lists what there is.")
+    raise work.ended(Outcome.REFUSED, f"{missing} on `{work.job.host}`; `generations` lists what there is.")
 
 
 def _running(generations: list[Json]) -> int | None:
@@ -85,4 +85,4 @@ async def _go_to(work: Work, wanted: Json, generations: list[Json]) -> None:
     held = f"; held until deployed on purpose: {', '.join(moved)}" if back and moved else ""
     note = f"; {stages.publish_note(published)}" if published["status"] == "failed" else ""
     headline = f"{what} runs on `{job.host}` again{held}{note}."
-    work.end(Outcome.DONE, headline, generation=number, system=wanted["system"], published=published)
+    raise work.ended(Outcome.DONE, headline, generation=number, system=wanted["system"], published=published)

@@ -17,7 +17,7 @@ _TURN = 1800.0
 
 
 async def prepare(work: Work, revision: str, on_host: str) -> Json:
-    """Have the host build the running platform with the project at REVISION; end the job if there is nothing to activate."""
+    """Have the host build what runs with the project at REVISION; end the job if there is nothing to activate."""
     job = work.job
 
     async def ask() -> Json:
@@ -56,21 +56,21 @@ def _end_unbuilt(work: Work, built: Json, revision: str) -> None:
     match built["status"]:
         case "unchanged":
             headline = f"{job.project} {short(built['pin'])} is what runs on `{job.host}` already; nothing was changed."
-            work.end(Outcome.UNCHANGED, headline)
+            raise work.ended(Outcome.UNCHANGED, headline)
         case "cancelled":
             who = (job.details or {}).get("cancelled_by", "somebody")
-            work.end(
+            raise work.ended(
                 Outcome.CANCELLED, f"{job.project} was cancelled by {who} while it was built; nothing was changed."
             )
         case "unreachable":
             headline = f"`{job.host}` could not be reached for {_PATIENCE / 60:.0f} minutes. Nothing was activated."
-            work.end(Outcome.FAILED, headline)
+            raise work.ended(Outcome.FAILED, headline)
         case _:
             error = built["error"]
             what = f"`{built['derivation']}` failed" if built.get("derivation") else error["message"].rstrip(".")
             log = tail(built["tail"], count=20) if built.get("tail") else None
             headline = f"{job.project} {revision[:40]} was not built: {what}. Nothing was activated."
-            work.end(Outcome.FAILED, headline, more=log, code=error["code"])
+            raise work.ended(Outcome.FAILED, headline, more=log, code=error["code"])
 
 
 async def plan(work: Work, **what: Json) -> Json:
@@ -85,7 +85,7 @@ async def plan(work: Work, **what: Json) -> Json:
 
     found = await work.stage("plan", step)
     if "error" in found:
-        work.end(Outcome.FAILED, f"The plan could not be made: {found['error']} Nothing was activated.")
+        raise work.ended(Outcome.FAILED, f"The plan could not be made: {found['error']} Nothing was activated.")
     return found
 
 
@@ -103,9 +103,9 @@ async def agree(work: Work, found: Json, *, wanted: str) -> None:
     agreed = await work.run.step("agree", step)
     shown = lines(plan_text(found), commits(found["commits"]))
     if not agreed["allowed"]:
-        work.end(Outcome.REFUSED, f"{wanted} was not activated: {agreed['reason']}", more=shown)
+        raise work.ended(Outcome.REFUSED, f"{wanted} was not activated: {agreed['reason']}", more=shown)
     if job.dry_run:
-        work.end(Outcome.PLANNED, f"{wanted} would go to `{job.host}`. Nothing was activated.", more=shown)
+        raise work.ended(Outcome.PLANNED, f"{wanted} would go to `{job.host}`. Nothing was activated.", more=shown)
 
 
 async def _in_the_way(work: Work, moves: Collection[str]) -> Hold | None:
@@ -140,9 +140,11 @@ async def take_turn(work: Work) -> None:
 
     turn = await work.run.step("turn", step)
     if turn["cancelled_by"]:
-        work.end(Outcome.CANCELLED, f"Cancelled by {turn['cancelled_by']}; nothing was activated.")
+        raise work.ended(Outcome.CANCELLED, f"Cancelled by {turn['cancelled_by']}; nothing was activated.")
     if turn["holder"] is not None:
-        work.end(Outcome.REFUSED, f"`{job.host}` was busy for too long with {turn['holder']}. Nothing was activated.")
+        raise work.ended(
+            Outcome.REFUSED, f"`{job.host}` was busy for too long with {turn['holder']}. Nothing was activated."
+        )
 
 
 async def publish(work: Work, on_host: str) -> Json:

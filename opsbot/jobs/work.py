@@ -1,7 +1,6 @@
 """One job at work: what its function holds, and how it talks to the host until the host answers."""
 
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
 
 from opsbot.errors import HostError, HostUnreachableError
 from opsbot.jobs.ending import EndedError, Ending
@@ -46,12 +45,15 @@ class Work:
 
         return await self.run.step(name, step)
 
-    def end(self, outcome: Outcome, headline: str, *, more: Text | None = None, **details: Json) -> NoReturn:
-        """Leave the job's function with its end."""
-        raise EndedError(Ending(outcome=outcome, headline=headline, more=more, details=details))
+    def ended(self, outcome: Outcome, headline: str, *, more: Text | None = None, **details: Json) -> EndedError:
+        """Make the end with which the job's function is left."""
+        return EndedError(Ending(outcome=outcome, headline=headline, more=more, details=details))
 
     async def ask(self, stage: str, verb: str, *, patience: float | None = None, **arguments: Json) -> Json:
-        """Ask the host until it answers, for PATIENCE seconds or for ever; raises HostError and, then, HostUnreachable."""
+        """Ask the host until it answers, for PATIENCE seconds or for ever.
+
+        Raises HostError when it says no, HostUnreachableError when the patience is over.
+        """
         began = self.site.clock.now()
         pause = _FIRST_PAUSE
         while True:

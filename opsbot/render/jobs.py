@@ -51,7 +51,7 @@ def first_words(job: Job) -> Post:
 
 
 def report(job: Job, stages: Mapping[str, Json], *, now: float, log: Sequence[str] = ()) -> Text:
-    """Show an open job: its stages with the time they took, and the last lines of its log. NOW in seconds since 1970."""
+    """Show an open job: its stages with the time they took, and the last lines of its log; NOW in Unix seconds."""
     rows = [_stage(name, stage, now) for name, stage in stages.items()]
     return fit(lines(f"⏳ {title(job)}", *rows, tail(log, count=LIVE_LINES, width=120) if log else None))
 

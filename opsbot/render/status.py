@@ -17,8 +17,7 @@ _DAYS = 14
 def status_text(status: Status, services: Mapping[str, Service], *, now: datetime) -> Text:
     """Show the whole platform."""
     units = _units(status.hosts)
-    reached = any(host.facts for host in status.hosts)
-    rows = [_service(name, one, status.probes[name], units, reached, now) for name, one in services.items()]
+    rows = [_service(name, one, status.probes[name], units, now) for name, one in services.items()]
     return fit(
         lines(
             bold("services") if rows else None,
@@ -39,20 +38,20 @@ def _units(hosts: Iterable[HostStatus]) -> dict[str, Json]:
 
 
 def _service(
-    name: str, service: Service, probe: Probe | None, units: Mapping[str, Json], reached: bool, now: datetime
+    name: str, service: Service, probe: Probe | None, units: Mapping[str, Json], now: datetime
 ) -> tuple[str, ...]:
     state = units.get(service.unit or "")
     well = (state is None or state["active"] == "active") and (probe is None or probe.ok)
     unknown = state is None and probe is None
     sign = "?" if unknown else "✓" if well else "✗"
-    return (sign, name, _unit_words(service, state, reached, now), _probe_words(probe))
+    return (sign, name, _unit_words(service, state, now), _probe_words(probe))
 
 
-def _unit_words(service: Service, state: Json, reached: bool, now: datetime) -> str:
+def _unit_words(service: Service, state: Json, now: datetime) -> str:
     if not service.unit:
         return "-"
     if state is None:
-        return "-" if reached else "not asked"
+        return "not asked"
     since = f", {age(now.timestamp() - state['since'])}" if state.get("since") else ""
     return f"{state['active']}{since}"
 

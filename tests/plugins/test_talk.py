@@ -1,6 +1,9 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from opsbot.errors import ChatUnreachableError
 from opsbot.model import Message
 from opsbot.testing import Bench
 from opsbot.testing.bench import ROOM
@@ -77,10 +80,8 @@ async def test_a_homeserver_that_goes_away_loses_no_command(bench: Bench) -> Non
     )
     await bench.site.inbox.accept([message], position=None)
 
-    try:
+    with pytest.raises(ChatUnreachableError):
         await bench.hear(message)
-    except Exception as error:  # noqa: BLE001 - the kind is looked at below
-        assert type(error).__name__ == "ChatUnreachableError"
 
     assert await bench.site.inbox.open_messages() == [message]
     bench.chat.away = False
