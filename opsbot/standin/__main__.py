@@ -1,0 +1,55 @@
+"""The programs of the stand-in machine: `python -m opsbot.standin --root ROOT PROGRAM …`."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from opsbot.standin import faults
+from opsbot.standin.control import ControlError
+from opsbot.standin.nixstore import NixError
+from opsbot.standin.paths import Layout
+
+
+def _program(name: str) -> Callable[[Layout, Sequence[str]], int]:
+    from opsbot.standin import nix, switch, systemd  # noqa: PLC0415 -- init needs none of them, and these not each other
+
+    known: dict[str, Callable[[Layout, Sequence[str]], int]] = {
+        "nix": nix.nix,
+        "nix-env": nix.nix_env,
+        "nix-store": nix.nix_store,
+        "nixos-rebuild": nix.nixos_rebuild,
+        "switch-to-configuration": switch.main,
+        "systemctl": systemd.systemctl,
+        "systemd-run": systemd.systemd_run,
+        "journalctl": systemd.journalctl,
+    }
+    return known[name]
+
+
+def main() -> int:
+    """Run one program of the machine in ROOT and return its exit status."""
+    _, flag, root, name, *arguments = sys.argv
+    if flag != "--root":
+        raise SystemExit("usage: python -m opsbot.standin --root ROOT PROGRAM …")
+    layout = Layout(Path(root))
+    if name == "init":
+        import asyncio  # noqa: PLC0415 -- the programs start in a tenth of the time without it
+
+        from opsbot.standin import init  # noqa: PLC0415
+
+        asyncio.run(init.run(layout))
+        return 0
+    if (status := faults.take(layout, name, arguments)) is not None:
+        return status
+    try:
+        return _program(name)(layout, arguments)
+    except NixError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    except ControlError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

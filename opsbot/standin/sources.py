@@ -1,0 +1,91 @@
+"""What a platform repository and a project repository say: `platform.json` and `service.json`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from opsbot.standin.nixstore import NixError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A service of the platform, which in the stand-in only sleeps."""
+
+    name: str
+    version: str
+    description: str
+    #: The exit status with which it fails at start; None means that it runs.
+    exits: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """A host's configuration."""
+
+    host: str
+    version: str
+    kernel: str
+    services: tuple[Service, ...]
+    #: The project's settings by its name, which is also that of its flake input: `port`.
+    projects: Mapping[str, Mapping[str, Any]]
+    #: More files below etc/.
+    etc: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A project, as its own repository describes it."""
+
+    name: str
+    version: str
+    description: str
+    #: The Python file that is the service.
+    main: str
+    #: A module of tests that the build runs.
+    test: str | None = None
+    type: str = "notify"
+    restart: str = "no"
+    #: Seconds that its build takes beside its tests.
+    build_seconds: float = 0.0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise NixError(f"getting status of '{path}': No such file or directory") from None
+    except ValueError as error:
+        raise NixError(f"[json.exception.parse_error.101] parse error in '{path}': {error}") from error
+    return found
+
+
+def read_platform(folder: Path) -> Platform:
+    """Read the platform from its tree. Raises NixError in the words of an evaluation that failed."""
+    said = _read(folder / "platform.json")
+    try:
+        services = tuple(Service(name=name, **facts) for name, facts in said.pop("services").items())
+        return Platform(services=services, **said)
+    except (TypeError, KeyError) as error:
+        raise NixError(f"The option in '{folder}/platform.json' does not exist or is missing: {error}") from error
+
+
+def read_project(folder: Path) -> Project:
+    """Read a project from its tree. Raises NixError in the words of an evaluation that failed."""
+    try:
+        return Project(**_read(folder / "service.json"))
+    except TypeError as error:
+        raise NixError(f"The option in '{folder}/service.json' does not exist or is missing: {error}") from error
+
+
+def check_syntax(folder: Path) -> None:
+    """Refuse a flake.nix whose brackets do not match, with Nix's own words."""
+    try:
+        text = (folder / "flake.nix").read_text()
+    except FileNotFoundError:
+        raise NixError(f"source tree referenced by '{folder}' does not contain a '/flake.nix' file") from None
+    for opening, closing in ("{}", "[]", "()"):
+        if text.count(opening) != text.count(closing):
+            at = f"{folder}/flake.nix:{len(text.splitlines()) + 1}:1"
+            raise NixError(f"syntax error, unexpected end of file\n\n       at {at}:")
