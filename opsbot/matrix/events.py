@@ -47,7 +47,9 @@ def said_in(content: Mapping[str, Any]) -> str:
     """Return the words that somebody typed: quotations, links and formatting undone."""
     if content.get("format") == HTML and (html := text(content.get("formatted_body"))):
         return words_of(html)
-    return _QUOTED.sub("", text(content.get("body")).lstrip(), count=1).strip()
+    body = text(content.get("body")).strip()
+    quoted = _QUOTED.match(body)
+    return body[quoted.end() :].strip() if quoted else body
 
 
 def _may_ask(event: Mapping[str, Any], content: Mapping[str, Any]) -> bool:

@@ -1,0 +1,238 @@
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from opsbot.errors import ChatRefusedError, ChatUnreachableError
+from opsbot.model import Post, Text
+from opsbot.store.database import Database
+from opsbot.store.outbox import Outbox, transaction_id
+
+ROOM = "!ops:test.local"
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty database of the bot."""
+    opened = Database(f"sqlite:///{tmp_path}/opsbot.db")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def outbox(database: Database) -> Outbox:
+    """An empty outbox."""
+    return Outbox(database)
+
+
+def post(cause: str, body: str = "", *, edits: str | None = None, room: str = ROOM) -> Post:
+    """A message that says its cause."""
+    words = body or cause
+    return Post(cause=cause, room_id=room, text=Text(body=words, html=words), edits=edits)
+
+
+async def bodies(outbox: Outbox, room: str = ROOM) -> list[str]:
+    """Send everything of a room and return what was said, in order."""
+    said = []
+    while (letter := await outbox.take(room)) is not None:
+        said.append(letter.post.text.body)
+        await outbox.mark_sent(letter.post.cause, f"$of-{letter.post.cause}")
+    return said
+
+
+async def test_messages_leave_in_the_order_in_which_they_came(outbox: Outbox) -> None:
+    """Messages of a room are sent in order."""
+    await outbox.post(post("a"), post("b"))
+    await outbox.post(post("c"))
+    assert await bodies(outbox) == ["a", "b", "c"]
+    assert await outbox.depth() == 0
+
+
+async def test_a_cause_is_said_once(outbox: Outbox) -> None:
+    """A message whose cause is known changes nothing, before it was sent and after."""
+    await outbox.post(post("a", "first"), post("a", "second"))
+    assert await bodies(outbox) == ["first"]
+    await outbox.post(post("a", "third"))
+    assert await outbox.depth() == 0
+
+
+async def test_rooms_do_not_mix(outbox: Outbox) -> None:
+    """Each room has a queue of its own."""
+    await outbox.post(post("a"), post("b", room="!other:test.local"))
+    assert await outbox.rooms() == [ROOM, "!other:test.local"]
+    assert await bodies(outbox) == ["a"]
+    assert await outbox.rooms() == ["!other:test.local"]
+
+
+async def test_an_edit_names_the_event_that_it_replaces(outbox: Outbox) -> None:
+    """An edit waits for its message, and then knows its event."""
+    await outbox.post(post("a"), post("b", edits="a"))
+    first = await outbox.take(ROOM)
+    assert first is not None
+    await outbox.mark_sent("a", "$a")
+    edit = await outbox.take(ROOM)
+    assert edit is not None
+    assert (edit.post.text.body, edit.target) == ("b", "$a")
+
+
+async def test_edits_that_nobody_saw_collapse_into_the_last(outbox: Outbox) -> None:
+    """While messages wait, only the last state of an edited one is kept to be sent."""
+    await outbox.post(post("a"), *(post(f"edit {n}", edits="a") for n in range(50)), post("closing"))
+    assert await outbox.depth() == 3
+    assert await bodies(outbox) == ["a", "edit 49", "closing"]
+
+
+async def test_an_edit_that_was_tried_keeps_its_words(outbox: Outbox) -> None:
+    """The homeserver may have an edit that was tried: a newer one comes after it, not in its place."""
+    await outbox.post(post("a"))
+    await bodies(outbox)
+    await outbox.post(post("b", edits="a"))
+    tried = await outbox.take(ROOM)
+    await outbox.post(post("c", edits="a"))
+    again = await outbox.take(ROOM)
+    assert tried == again
+    assert await bodies(outbox) == ["b", "c"]
+
+
+async def test_a_repeated_edit_does_not_bring_back_an_old_state(outbox: Outbox) -> None:
+    """A step that runs again after a crash posts its edit again; the newer state stays."""
+    await outbox.post(post("a"), post("b", edits="a"), post("c", edits="a"))
+    await outbox.post(post("b", edits="a"))
+    assert await bodies(outbox) == ["a", "c"]
+
+
+async def test_an_edit_of_a_forgotten_message_says_it_anew(outbox: Outbox) -> None:
+    """After a restore, an edit of a message that nobody knows still reaches the room, and can be edited on."""
+    await outbox.post(post("b", edits="a"))
+    assert await bodies(outbox) == ["b", "b"]
+    await outbox.post(post("c", edits="a"))
+    letter = await outbox.take(ROOM)
+    assert letter is not None
+    assert letter.target == "$of-a"
+
+
+async def test_resting_edits_let_others_pass(outbox: Outbox) -> None:
+    """An edit that has to wait for its time holds up nobody."""
+    await outbox.post(post("a"))
+    await bodies(outbox)
+    await outbox.post(post("b", edits="a"), post("c"))
+    letter = await outbox.take(ROOM, resting=["a"])
+    assert letter is not None
+    assert letter.post.cause == "c"
+
+
+async def test_a_refused_message_does_not_block_its_room(outbox: Outbox) -> None:
+    """What the homeserver will never take is set aside with its edits; whoever waits for it is told why."""
+    await outbox.post(post("a"), post("b", edits="a"), post("c"))
+    await outbox.take(ROOM)
+    await outbox.mark_refused("a", "You are not in that room.")
+    assert await bodies(outbox) == ["c"]
+    assert await outbox.depth() == 0
+    with pytest.raises(ChatRefusedError, match="not in that room"):
+        await outbox.sent("a")
+
+
+async def test_one_can_wait_until_a_message_is_in_its_room(outbox: Outbox) -> None:
+    """Waiting for a message gives its event's id as soon as it was sent."""
+    await outbox.post(post("a"))
+    waiting = asyncio.create_task(outbox.sent("a"))
+    await bodies(outbox)
+    assert await waiting == "$of-a"
+
+
+async def test_waiting_for_a_replaced_edit_waits_for_the_next(outbox: Outbox) -> None:
+    """Of an edit that a newer one replaced, the newer one's event is returned."""
+    await outbox.post(post("a"), post("b", edits="a"), post("c", edits="a"))
+    await bodies(outbox)
+    assert await outbox.sent("b") == "$of-c"
+
+
+async def test_waiting_ends(outbox: Outbox) -> None:
+    """Whoever waits for a message that cannot be sent gets a sentence when the time is over."""
+    await outbox.post(post("a"))
+    with pytest.raises(ChatUnreachableError, match=r"within 0.01 s"):
+        await outbox.sent("a", within=0.01)
+
+
+async def test_texts_that_cannot_be_sent_are_cleaned(outbox: Outbox) -> None:
+    """A build log may hold anything; what no homeserver takes is left out."""
+    await outbox.post(post("a", "one\x00\x1b\ud800 two\n"))
+    assert await bodies(outbox) == ["one? two\n"]
+
+
+async def test_messages_wait_over_restarts(tmp_path: Path) -> None:
+    """What was not sent is still there after a restart, with the same transaction id."""
+    url = f"sqlite:///{tmp_path}/opsbot.db"
+    before = Database(url)
+    await Outbox(before).post(post("a"))
+    await before.close()
+    after = Database(url)
+    letter = await Outbox(after).take(ROOM)
+    assert letter is not None
+    assert letter.transaction == transaction_id("a")
+    await after.close()
+
+
+async def test_the_database_keeps_what_it_says(tmp_path: Path) -> None:
+    """The file is in WAL mode for whoever opens it, and readable by the bot alone."""
+    file = tmp_path / "state" / "opsbot.db"
+    await Database(f"sqlite:///{file}").close()
+    with sqlite3.connect(file) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    other.close()
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+async def test_an_older_database_gets_what_is_new(tmp_path: Path) -> None:
+    """A table that an older version made gets the columns that it did not know, and keeps its rows."""
+    file = tmp_path / "opsbot.db"
+    await Database(f"sqlite:///{file}").close()
+    with sqlite3.connect(file) as older:
+        older.execute("INSERT INTO meta VALUES ('device', 'A')")
+        older.execute("ALTER TABLE inbox DROP COLUMN html")
+    older.close()
+    await Database(f"sqlite:///{file}").close()
+    with sqlite3.connect(file) as now:
+        columns = [row[1] for row in now.execute("PRAGMA table_info(inbox)")]
+        rows = now.execute("SELECT value FROM meta").fetchall()
+    now.close()
+    assert "html" in columns
+    assert rows == [("A",)]
+
+
+async def test_a_database_of_a_newer_version_still_works(tmp_path: Path) -> None:
+    """A version opens what the next one wrote: tables and columns that it does not know do not disturb it."""
+    file = tmp_path / "opsbot.db"
+    await Database(f"sqlite:///{file}").close()
+    with sqlite3.connect(file) as newer:
+        newer.execute("ALTER TABLE outbox ADD COLUMN colour VARCHAR")
+        newer.execute("CREATE TABLE approvals (id INTEGER PRIMARY KEY)")
+    newer.close()
+    opened = Database(f"sqlite:///{file}")
+    outbox = Outbox(opened)
+    await outbox.post(post("a"))
+    assert await bodies(outbox) == ["a"]
+    await opened.close()
+
+
+async def test_a_failed_change_leaves_nothing(database: Database, outbox: Outbox) -> None:
+    """A change is stored as a whole or not at all."""
+    with pytest.raises(ZeroDivisionError):
+        await database.write(lambda connection: (connection.exec_driver_sql("DELETE FROM outbox"), 1 / 0))
+    await outbox.post(post("a"))
+    assert await outbox.depth() == 1
+
+
+async def test_somebody_else_may_write_to_the_same_file(tmp_path: Path, database: Database, outbox: Outbox) -> None:
+    """The durable engine writes to the same file: our writer waits for it instead of failing."""
+    other = sqlite3.connect(tmp_path / "opsbot.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    writing = asyncio.create_task(outbox.post(post("a")))
+    await asyncio.sleep(0.1)
+    assert await database.read(lambda c: c.exec_driver_sql("SELECT count(*) FROM outbox").scalar()) == 0
+    other.execute("COMMIT")
+    other.close()
+    await writing
+    assert await outbox.depth() == 1
