@@ -56,9 +56,10 @@ Stage = Callable[[Turn], Awaitable[Turn]]
 class Bot:
     """Takes messages out of the inbox and sees each through the stages, side by side."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, wake: asyncio.Event | None = None) -> None:
         self._site = site
-        self._wake = asyncio.Event()
+        #: Set when there is something new in the inbox.
+        self._wake = wake or asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
         self.stages: tuple[Stage, ...] = (
             self.addressed,
@@ -68,10 +69,6 @@ class Bot:
             self.may_they,
             self.do_it,
         )
-
-    def wake(self) -> None:
-        """Say that there is something new in the inbox."""
-        self._wake.set()
 
     async def run(self) -> None:
         """See every message of the inbox through; what is cut off is done again at the next start."""
@@ -89,7 +86,7 @@ class Bot:
         except ChatUnreachableError:
             # Nobody can be told who asked: the message stays in the inbox, and its turn comes again.
             await self._site.clock.sleep(_PATIENCE)
-            self.wake()
+            self._wake.set()
         finally:
             self._running.pop(message.event_id, None)
 

@@ -115,9 +115,10 @@ class Engine:
 
     def close(self) -> None:
         """Stop; open jobs go on at the next launch. To be called before the loop cancels its tasks."""
-        DBOS.destroy(workflow_completion_timeout_sec=0)
         if self._held is not None:
+            DBOS.destroy(workflow_completion_timeout_sec=0)
             self._held.close()
+            self._held = None
 
 
 def _lost(status: WorkflowStatus | None) -> str | None:

@@ -1,0 +1,123 @@
+"""The composition: every part is made here, once, and handed to those that need it."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from opsbot import notify
+from opsbot.bot import Bot
+from opsbot.config import Config
+from opsbot.credentials import Credentials
+from opsbot.durable import Engine
+from opsbot.errors import ConfigError
+from opsbot.forge import Forgejo
+from opsbot.jobs.runner import give_up, perform
+from opsbot.matrix.edge import MatrixEdge
+from opsbot.matrix.settings import MatrixSettings
+from opsbot.model import Job
+from opsbot.plugins import home, load
+from opsbot.site import Site
+from opsbot.ssh import Address, SshHost
+from opsbot.store.database import Database
+from opsbot.store.inbox import Inbox
+from opsbot.store.ledger import Ledger
+from opsbot.store.memory import Memory
+from opsbot.store.outbox import Outbox
+from opsbot.web.probes import Prober, Target
+
+log = logging.getLogger(__name__)
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the present, in UTC."""
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for SECONDS."""
+        await asyncio.sleep(seconds)
+
+
+class App:
+    """A bot that is put together and has not begun."""
+
+    def __init__(self, site: Site, *, bot: Bot, edge: MatrixEdge, engine: Engine) -> None:
+        self.site = site
+        self.bot = bot
+        self.edge = edge
+        self._engine = engine
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, config: Config, credentials: Credentials) -> AsyncIterator["App"]:
+        """Put a bot together; close its database and its connections afterwards. Raises ConfigError."""
+        async with AsyncExitStack() as stack:
+            database = Database(config.database)
+            stack.push_async_callback(database.close)
+            engine = Engine(config.database, lock=_lock_file(config.database))
+            ledger, outbox, inbox = Ledger(database), Outbox(database), Inbox(database)
+            wake = asyncio.Event()
+            edge = MatrixEdge(
+                _matrix(config, credentials),
+                inbox=inbox,
+                outbox=outbox,
+                memory=Memory(database),
+                on_messages=wake.set,
+                on_turn=notify.watchdog,
+                busy=partial(_busy, ledger),
+            )
+            stack.push_async_callback(edge.close)
+            await edge.start()
+            site = Site(
+                config=config,
+                commands=load(home(), *map(Path, config.plugins)),
+                hosts={name: await _host(name, config, credentials, stack) for name in config.hosts},
+                inbox=inbox,
+                ledger=ledger,
+                outbox=outbox,
+                chat=edge,
+                outside=await stack.enter_async_context(Prober(_targets(config))),
+                forge=await _forge(config, credentials, stack),
+                engine=engine,
+                clock=SystemClock(),
+            )
+            yield cls(site, bot=Bot(site, wake), edge=edge, engine=engine)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop; open jobs go on at the next start."""
+        self._engine.launch(partial(perform, site=self.site))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watch = self._engine.watch(partial(self.site.ledger.jobs, open_only=True), self._give_up)
+                workers = [tasks.create_task(work) for work in (self.edge.run(), self.bot.run(), watch)]
+                notify.ready()
+                await stop.wait()
+                log.info("stopping; open jobs go on at the next start")
+                # First: what is cut off must not be remembered as done.
+                self._engine.close()
+                for worker in workers:
+                    worker.cancel()
+        finally:
+            notify.stopping()
+            self._engine.close()
+
+    async def _give_up(self, job: Job, reason: str) -> None:
+        await give_up(job, self.site, reason)
+
+
+async def _busy(ledger: Ledger) -> bool:
+    return bool(await ledger.jobs(open_only=True))
+
+
+def _lock_file(url: str) -> Path:
+    path = make_url(url).database
+    if not path:
+        raise ConfigError("database: it must be a file of SQLite, like sqlite:////var/lib/opsbot/opsbot.db.")
+    return Path(path + ".lock")
