@@ -1,0 +1,91 @@
+"""The two ways out of an activation: the commit, and going back. Whoever calls them holds the host and the record."""
+
+import time
+from typing import Any
+
+from opsbot.onhost import arm, nix, prove, systemd
+from opsbot.onhost.errors import HostError
+from opsbot.onhost.ledger import Entry
+from opsbot.onhost.record import Record, enter
+from opsbot.onhost.run import must, run
+from opsbot.onhost.state import boot_id, real
+from opsbot.onhost.switch import switch, switch_patiently
+from opsbot.onhost.systems import current_generation, spoken_commit
+
+_PROFILE = 60.0
+
+
+def end(record: Record, status: str, **fields: Any) -> None:
+    """Write the last status of an activation, stop its timers and let go of what it kept."""
+    state = record.write(status, **fields)
+    record.say(status if "why" not in state else f"{status}: {state['why']}")
+    arm.disarm(record.job, state.get("timers", []))
+    if status != "stuck":
+        arm.let_go(record.folder)
+
+
+def commit(record: Record) -> None:
+    """Make the running system the default, from wherever a former attempt was cut off; HostError when it cannot be."""
+    state = record.write("committing", committing=True)
+    config, system = record.config, state["system"]
+    if real(config.running) != system:
+        raise HostError("failed", "The system that was to be made the default does not run any more.")
+    if state["verb"] == "rollback":
+        must(run(nix.switch_generation(config.profile, state["generation"]), within=_PROFILE))
+    elif real(config.profile) != system:
+        must(run(nix.set_profile(config.profile, system), within=_PROFILE))
+    if (done := switch(system, "boot", record.log)).code != 0:
+        raise HostError("failed", f"The boot loader could not be set (switch-to-configuration ended with {done.code}).")
+    number = current_generation(config)
+    if number is None or real(config.profile) != system:
+        raise HostError("failed", "The profile did not follow.")
+    commit_id, pins = state.get("commit") or spoken_commit(config), state.get("pins", {})
+    enter(config, Entry(generation=number, system=system, commit=commit_id, pins=pins, job=record.job, at=time.time()))
+    end(record, "committed", generation=number, commit=commit_id)
+
+
+def _somebody_elses(record: Record, state: dict[str, Any]) -> bool:
+    """Say whether a person has put a third system in place meanwhile, which is not ours to undo."""
+    running = record.config.running
+    return real(running) not in (state["base"], state["system"]) and (running / "nixos-version").is_file()
+
+
+def go_back(record: Record, why: str, units: tuple[str, ...] = ()) -> None:
+    """Put the former system in place again and write down why; never raises for what a program does."""
+    state = record.write("reverting", why=why)
+    record.say(f"going back: {why}")
+    if not state.get("switched"):
+        end(record, "refused", error={"code": "cancelled", "message": why})
+        return
+    try:
+        failed = sorted({*units, *(set(systemd.failed()) - set(state["failed_before"]))})
+        state = record.write("reverting", failed_units=prove.last_words(failed))
+    except HostError as error:
+        record.say(f"the failed units could not be read: {error.message}")
+    if _somebody_elses(record, state):
+        end(record, "stuck", why=f"{why} Then somebody else put another system in place; it was left alone.")
+        return
+    try:
+        _put_back(record, state)
+    except HostError as error:
+        end(record, "stuck", why=f"{why} Going back failed: {error.message}")
+        return
+    end(record, "rebooted" if state["boot_id"] != boot_id(record.config) else "reverted")
+
+
+def _put_back(record: Record, state: dict[str, Any]) -> None:
+    config, base = record.config, state["base"]
+    if state.get("committing"):
+        number = state["base_generation"]
+        back = (
+            nix.set_profile(config.profile, base) if number is None else nix.switch_generation(config.profile, number)
+        )
+        must(run(back, within=_PROFILE))
+    if state["boot_id"] == boot_id(config) or real(config.running) != base:
+        done = switch_patiently(base, "test", record.log)
+        if not done.active or real(config.running) != base:
+            raise HostError("failed", f"switch-to-configuration of the former system ended with {done.code}.")
+    if state.get("committing") and (done := switch_patiently(base, "boot", record.log)).code != 0:
+        raise HostError("failed", f"the boot loader could not be set back ({done.code}).")
+    still = sorted(set(systemd.failed()) - set(state["failed_before"]))
+    record.write("reverting", warnings=[*state.get("warnings", []), *(f"{unit} has failed since." for unit in still)])

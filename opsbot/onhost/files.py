@@ -1,0 +1,99 @@
+"""Files that are whole or absent, and locks that end with their process."""
+
+import fcntl
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+_POLL = 0.05
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace the file at PATH by VALUE as JSON; a crash leaves the former file or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1, sort_keys=True)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync_folder(path.parent)
+
+
+def create_json(path: Path, value: Any) -> bool:
+    """Write VALUE at PATH unless something is there already; return whether it was written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    write_json(temporary, value)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink()
+    _sync_folder(path.parent)
+    return True
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_json(path: Path, *, limit: int = 4 * 1024 * 1024) -> dict[str, Any] | None:
+    """Return the JSON object at PATH, None when there is none.
+
+    The file may belong to a user who is trusted less: links, pipes and files over LIMIT bytes count as absent.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return None
+        data = file.read(limit + 1)
+    try:
+        value = json.loads(data) if len(data) <= limit else None
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+@contextmanager
+def locked(path: Path, *, patience: float) -> Iterator[bool]:
+    """Hold the lock at PATH for the block, waiting PATIENCE seconds for it; gives False when somebody else kept it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    deadline = time.monotonic() + patience
+    try:
+        while not (mine := _try(handle, fcntl.LOCK_EX)) and time.monotonic() < deadline:
+            time.sleep(_POLL)
+        yield mine
+    finally:
+        os.close(handle)
+
+
+def is_locked(path: Path) -> bool:
+    """Say whether a living process holds the lock at PATH."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            return not _try(handle, fcntl.LOCK_SH)
+        finally:
+            os.close(handle)
+    return False
+
+
+def _try(handle: int, kind: int) -> bool:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

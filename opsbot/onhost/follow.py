@@ -1,0 +1,64 @@
+"""A log as it grows, by byte offset: a reader that lost its link goes on where it was."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from opsbot.onhost.config import Config
+from opsbot.onhost.state import ENDED, folders, job_state
+
+#: Bytes of the log in one line of the answer.
+CHUNK = 16 * 1024
+_BEAT = 5.0
+_POLL = 0.2
+_OPEN = ("running", "arming", "activating", "proving", "waiting", "committing", "reverting")
+
+
+def cut(data: bytes) -> int:
+    """Return how many of the bytes to send, so that no character at their end is torn apart."""
+    for back in range(1, min(4, len(data) + 1)):
+        byte = data[-back]
+        if byte < 0x80:  # noqa: PLR2004 - plain ASCII
+            break
+        if byte >= 0xC0:  # noqa: PLR2004 - the first byte of a character of two to four
+            need = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4  # noqa: PLR2004 - see above
+            return len(data) - back if back < need and len(data) > back else len(data)
+    return len(data)
+
+
+def is_open(part: dict[str, Any] | None) -> bool:
+    """Say whether more may be written about a part of a job."""
+    return part is not None and part["status"] in _OPEN and part["status"] not in ENDED
+
+
+def follow(config: Config, arguments: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Send a log from an offset on until its part of the job has ended or the time is up; return the job's state."""
+    job, log, offset = arguments["job"], arguments["log"], arguments["offset"]
+    place = folders(config)
+    path = (place.build(job) if log == "prepare" else place.job(job)) / "log"
+    now = time.monotonic()
+    deadline, beat = now + arguments["seconds"], now + _BEAT
+    while True:
+        state = job_state(config, job)
+        more, late = is_open(state[log]), time.monotonic() > deadline
+        while data := _read(path, offset):
+            size = cut(data)
+            emit({"offset": offset, "text": data[:size].decode("utf-8", "replace")})
+            offset += size
+            if late := time.monotonic() > deadline:
+                break
+        if not more or late:
+            return state
+        if time.monotonic() > beat:
+            emit({"beat": time.time()})
+            beat = time.monotonic() + _BEAT
+        time.sleep(_POLL)
+
+
+def _read(path: Any, offset: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return bytes(file.read(CHUNK))
+    except FileNotFoundError:
+        return b""

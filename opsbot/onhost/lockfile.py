@@ -1,0 +1,176 @@
+"""flake.lock as JSON: what is pinned, what moved, and one pin put onto another lock. Pure."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from opsbot.onhost.errors import HostError
+
+Lock = Mapping[str, Any]
+
+
+def parse(text: str) -> Lock:
+    """Read a lock file; one that is no lock (conflict markers, another version) is refused."""
+    try:
+        lock = json.loads(text)
+        root = lock["nodes"][lock["root"]]
+        well = lock["version"] in (5, 6, 7) and isinstance(root.get("inputs", {}), dict)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise HostError("lock", "flake.lock cannot be read.") from error
+    if not well:
+        raise HostError("lock", f"flake.lock has the version {lock['version']}, which is not known here.")
+    return dict(lock)
+
+
+def dump(lock: Lock) -> str:
+    """Write a lock the way Nix writes it."""
+    return json.dumps(lock, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def node_name(lock: Lock, name: str) -> str:
+    """Return the node that an input of the platform stands for; one that it does not have is refused."""
+    node = lock["nodes"][lock["root"]].get("inputs", {}).get(name)
+    if not isinstance(node, str):
+        raise HostError("lock", f"The platform's flake.lock has no input {name} of its own.")
+    return node
+
+
+def node(lock: Lock, name: str) -> Mapping[str, Any]:
+    """Return the node of an input of the platform."""
+    found = lock["nodes"].get(node_name(lock, name))
+    if not isinstance(found, dict) or not isinstance(found.get("locked"), dict):
+        raise HostError("lock", f"The input {name} is not locked in the platform's flake.lock.")
+    return found
+
+
+def pin(lock: Lock, name: str) -> str:
+    """Return the commit that an input is pinned to."""
+    rev = node(lock, name)["locked"].get("rev")
+    if not isinstance(rev, str):
+        raise HostError("lock", f"The input {name} is not pinned to a commit.")
+    return rev
+
+
+def pins(lock: Lock, inputs: Mapping[str, str]) -> dict[str, str]:
+    """Return the commit of each project; INPUTS maps a project to its input. Those without a pin are left out."""
+    found = {}
+    for project, name in inputs.items():
+        try:
+            found[project] = pin(lock, name)
+        except HostError:
+            continue
+    return found
+
+
+def override_url(locked: Mapping[str, Any], ref: str, rev: str) -> str:
+    """Return the flake reference that pins an input to REV, which is on the full name REF.
+
+    Only kinds of input that name a git commit can be pinned; others are refused.
+    """
+    kind = locked.get("type")
+    folder = f"&dir={quote(locked['dir'])}" if "dir" in locked else ""
+    if kind == "git":
+        url = str(locked["url"])
+        mark = "&" if urlsplit(url).query else "?"
+        extra = "&submodules=1" if locked.get("submodules") else ""
+        return f"git+{url}{mark}ref={quote(ref.removeprefix('refs/heads/'), safe='/')}&rev={rev}{extra}{folder}"
+    if kind in ("github", "gitlab", "sourcehut"):
+        owner, repo = quote(str(locked["owner"]), safe="~"), quote(str(locked["repo"]))
+        host = f"&host={locked['host']}" if "host" in locked else ""
+        query = (host + folder).replace("&", "?", 1)
+        return f"{kind}:{owner}/{repo}/{rev}{query}"
+    raise HostError("lock", f"An input of type {kind} cannot be pinned to a commit; use a git URL.")
+
+
+def _reach(lock: Lock, start: str) -> Iterator[str]:
+    seen, todo = set(), [start]
+    while todo:
+        name = todo.pop()
+        if name in seen or name not in lock["nodes"]:
+            continue
+        seen.add(name)
+        yield name
+        todo += [target for target in lock["nodes"][name].get("inputs", {}).values() if isinstance(target, str)]
+
+
+def _others(lock: Lock, name: str) -> Any:
+    """Describe everything of a lock but one input, by paths rather than by the nodes' names."""
+
+    def describe(node_id: str, seen: frozenset[str]) -> Any:
+        if node_id in seen:
+            return "again"
+        found = lock["nodes"].get(node_id, {})
+        rest = {key: value for key, value in found.items() if key != "inputs"}
+        return rest, {
+            key: describe(target, seen | {node_id}) if isinstance(target, str) else target
+            for key, target in found.get("inputs", {}).items()
+            if not (node_id == lock["root"] and key == name)
+        }
+
+    return describe(lock["root"], frozenset())
+
+
+def check_moved(old: Lock, new: Lock, name: str, rev: str) -> None:
+    """Refuse a new lock in which anything but the one input moved, or in which it is not at REV."""
+    if _others(old, name) != _others(new, name):
+        raise HostError(
+            "lock", f"Locking {name} would have moved other inputs too; the platform's flake.lock is stale."
+        )
+    if node(old, name).get("original") != node(new, name).get("original"):
+        raise HostError("lock", f"Locking {name} would have changed where it comes from.")
+    if pin(new, name) != rev:
+        raise HostError("lock", f"Nix pinned {name} to {pin(new, name)} in place of {rev}.")
+
+
+def _exists(lock: Lock, path: list[str]) -> bool:
+    here = lock["root"]
+    for step in path:
+        target = lock["nodes"].get(here, {}).get("inputs", {}).get(step)
+        if isinstance(target, list):
+            return _exists(lock, target)
+        if target not in lock["nodes"]:
+            return False
+        here = target
+    return True
+
+
+def graft(onto: Lock, source: Lock, name: str) -> Lock:
+    """Return ONTO with the one input pinned as in SOURCE; refused when the input is not the same one in both."""
+    if node(onto, name).get("original") != node(source, name).get("original"):
+        raise HostError("lock", f"The platform's main takes {name} from somewhere else.")
+    old_top, new_top = node_name(onto, name), node_name(source, name)
+    kept = {key: onto["nodes"][key] for key in _reach(_without(onto, name), onto["root"])}
+    names: dict[str, str] = {}
+    for key in sorted(_reach(source, new_top), key=lambda key: (key != new_top, key)):
+        names[key] = _free(old_top if key == new_top else key, kept.keys() | set(names.values()))
+    for key, fresh in names.items():
+        kept[fresh] = _renamed(source["nodes"][key], names)
+    root = onto["nodes"][onto["root"]]
+    top = {**root, "inputs": {**root["inputs"], name: names[new_top]}}
+    result = {**onto, "nodes": {**kept, onto["root"]: top}}
+    targets = [target for found in result["nodes"].values() for target in found.get("inputs", {}).values()]
+    if not all(_exists(result, target) for target in targets if isinstance(target, list)):
+        raise HostError("lock", f"The platform's main and {name} do not follow the same inputs.")
+    return result
+
+
+def _without(lock: Lock, name: str) -> Lock:
+    root = lock["nodes"][lock["root"]]
+    inputs = {key: target for key, target in root["inputs"].items() if key != name}
+    return {**lock, "nodes": {**lock["nodes"], lock["root"]: {**root, "inputs": inputs}}}
+
+
+def _renamed(found: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
+    if "inputs" not in found:
+        return found
+    inputs = {key: names[target] if isinstance(target, str) else target for key, target in found["inputs"].items()}
+    return {**found, "inputs": inputs}
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    fresh, count = wanted, 1
+    while fresh in taken:
+        count += 1
+        fresh = f"{wanted}_{count}"
+    return fresh

@@ -1,0 +1,88 @@
+"""What activating a system would change, by reading: nothing of the new system runs."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from opsbot.onhost import nix, systemd, trees, units
+from opsbot.onhost.config import Config, Project
+from opsbot.onhost.errors import HostError
+from opsbot.onhost.run import must, run
+from opsbot.onhost.state import built, real
+from opsbot.onhost.systems import commit_of_running, generation_link, ledger, pins_of
+
+_DISKS = ("/", "/nix", "/boot")
+
+
+def disks() -> dict[str, dict[str, int]]:
+    """Return total and free bytes of the disks that a deploy fills, those that the host has."""
+    found = {}
+    for name in _DISKS:
+        if Path(name).is_dir():
+            space = os.statvfs(name)
+            found[name] = {"total": space.f_blocks * space.f_frsize, "free": space.f_bavail * space.f_frsize}
+    return found
+
+
+def unit_changes(old: Path, new: Path) -> units.Changes:
+    """Return what switching between two systems does to the units, given which of them run now."""
+    before, after = units.read_units(old), units.read_units(new)
+    wants = (units.read_wants(old), units.read_wants(new))
+    names = {
+        name
+        for name in before.keys() | after.keys()
+        if name not in before or name not in after or before[name] != after[name]
+    }
+    names |= {name for pair in wants[0] ^ wants[1] for name in pair}
+    active = {name for name, unit in systemd.show(sorted(names)).items() if unit["active"] in systemd.RUNNING}
+    return units.changes(before, after, wants, active)
+
+
+def moves(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, list[str | None]]:
+    """Return the pins that differ, each with its old and its new commit."""
+    names = sorted(before.keys() | after.keys())
+    return {name: [before.get(name), after.get(name)] for name in names if before.get(name) != after.get(name)}
+
+
+def _is_own(name: str, project: Project | None) -> bool:
+    return project is not None and name in project.units
+
+
+def plan(config: Config, job: str | None, generation: int | None) -> dict[str, Any]:
+    """Return the plan for a job's build or for a recorded generation; one of the two must be given."""
+    if (job is None) == (generation is None):
+        raise HostError("bad-request", "A plan is for a job or for a generation.")
+    running = real(config.running)
+    base_pins = pins_of(config, commit_of_running(config), running)
+    if generation is not None:
+        system = real(generation_link(config, generation))
+        entry = ledger(config).entry(generation, system)
+        pins = pins_of(config, entry.commit if entry else None, system)
+        told: dict[str, Any] = {"commits": [], "moves": moves(base_pins, pins) if pins else {}}
+        return _read(running, system, None) | told
+    result = built(config, str(job))
+    project = None if result["project"] == "platform" else config.project(result["project"])
+    told = {"commits": result["commits"], "moves": moves(result["base_pins"], result["pins"])}
+    return _read(result["base"], result["system"], project) | told
+
+
+def _read(base: str, system: str, project: Project | None) -> dict[str, Any]:
+    old, new = Path(base), Path(system)
+    if not (old.is_dir() and new.is_dir()):
+        raise HostError("not-ready", "One of the two systems is no longer in the store.")
+    effects = unit_changes(old, new)
+    closure = nix.parse_diff(must(run(nix.diff_closures(base, system), within=60)))
+    kernel = trees.kernel_changed(old, new)
+    changed = [*effects.changed, *trees.changed_files(old, new), *(["kernel"] if kernel else [])]
+    touched = sorted({*changed, *effects.touched()})
+    return {
+        "system": system,
+        "base": base,
+        "closure": closure,
+        "units": {name: list(getattr(effects, name)) for name in ("stop", "start", "restart", "reload")},
+        "own": [name for name in touched if _is_own(name, project)],
+        "foreign": [name for name in touched if not _is_own(name, project)],
+        "kernel_changed": kernel,
+        "free": {name: space["free"] for name, space in disks().items()},
+    }

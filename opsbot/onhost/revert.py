@@ -1,0 +1,73 @@
+"""Going back: asked for by the bot or a person, or by the dead man when nobody else is left."""
+
+import os
+import signal
+
+from opsbot.onhost import systemd
+from opsbot.onhost.arm import resolved_path
+from opsbot.onhost.commit import commit, end, go_back
+from opsbot.onhost.config import Config
+from opsbot.onhost.errors import HostError
+from opsbot.onhost.record import Record, host_lock
+from opsbot.onhost.run import run
+from opsbot.onhost.state import ENDED, asked, cancelled, rebooted
+
+#: Seconds that a switch which runs is given to end by itself before its unit is stopped.
+_MERCY = 60.0
+_STOPPED = 30.0
+
+
+def reason_for(config: Config, job: str) -> str | None:
+    """Return why somebody wants a job undone, None when nobody said so and the time is simply up."""
+    request = asked(config, job, "revert")
+    if request is not None:
+        return str(request.get("reason") or "Somebody asked to go back.")
+    return "The job was cancelled." if cancelled(config, job) else None
+
+
+def revert(config: Config, job: str, reason: str | None) -> None:
+    """Take the host back to what ran before a job, unless the job has ended; without a REASON the time is up.
+
+    A commit that was cut off is finished when only the time is up: it had been confirmed.
+    """
+    # A person's lost connection must not leave the host half-way.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.environ["PATH"] = resolved_path()
+    record = Record(config=config, job=job)
+    record.must_read()
+    with record.held():
+        state = record.must_read()
+        if state["status"] in ENDED:
+            return
+        if rebooted(config, state):
+            end(record, "rebooted", why="The host was rebooted before the commit.")
+            return
+        forward = state["status"] == "committing" and reason is None
+        if not forward:
+            record.write("reverting", why=reason or _overdue(state["status"]))
+        _take_host(record)
+        with host_lock(config, patience=_STOPPED):
+            if forward:
+                finish(record)
+            else:
+                go_back(record, record.must_read()["why"])
+
+
+def _overdue(status: str) -> str:
+    return "Nobody confirmed in time." if status == "waiting" else f"It did not end in time (it was {status})."
+
+
+def _take_host(record: Record) -> None:
+    """Wait until the activation's own process has seen that it was overtaken; one that hangs is stopped."""
+    with host_lock(record.config, patience=_MERCY) as free:
+        if not free:
+            record.say("the activation does not end; stopping it")
+            run(systemd.stop(f"opsbot-activate@{record.job}.service"), within=120)
+
+
+def finish(record: Record) -> None:
+    """Finish a commit that was cut off; when that cannot be, go back."""
+    try:
+        commit(record)
+    except HostError as error:
+        go_back(record, f"The commit was cut off and could not be finished. {error.message}")

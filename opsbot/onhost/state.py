@@ -1,0 +1,185 @@
+"""Where a job's files are, and what they say together."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opsbot.onhost import files
+from opsbot.onhost.config import Config
+from opsbot.onhost.errors import HostError
+
+#: The statuses of an activation that stay as they are.
+ENDED = frozenset({"committed", "reverted", "rebooted", "refused", "stuck"})
+#: Seconds that systemd may take to start what was asked for.
+START_GRACE = 10.0
+#: Verbs that put a running system in place; a job has one of them at most.
+SWITCHING = ("activate", "rollback")
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The paths below the state folder."""
+
+    top: Path
+
+    def request(self, job: str, verb: str) -> Path:
+        """Return the file that holds what the bot asked for."""
+        return self.top / "requests" / f"{job}.{verb}.json"
+
+    def build(self, job: str) -> Path:
+        """Return the folder that belongs to a job's build."""
+        return self.top / "builds" / job
+
+    def job(self, job: str) -> Path:
+        """Return root's folder for a job."""
+        return self.top / "jobs" / job
+
+    def publication(self, job: str) -> Path:
+        """Return the publisher's folder for a job."""
+        return self.top / "published" / job
+
+    @property
+    def host_lock(self) -> Path:
+        """The lock that the one activation on this host holds for its life."""
+        return self.top / "jobs" / "lock"
+
+    @property
+    def holder(self) -> Path:
+        """The file that names the last job that held the host."""
+        return self.top / "jobs" / "holder.json"
+
+    @property
+    def ledger(self) -> Path:
+        """The record of the generations that were proved."""
+        return self.top / "jobs" / "generations.json"
+
+
+def folders(config: Config) -> Folders:
+    """Return the folders of a configuration."""
+    return Folders(config.state)
+
+
+def boot_id(config: Config) -> str:
+    """Return the id of this boot."""
+    return config.boot_id.read_text(encoding="ascii").strip()
+
+
+def real(path: Path) -> str:
+    """Return where a link leads in the end, as text."""
+    return os.path.realpath(path)
+
+
+def asked(config: Config, job: str, verb: str) -> dict[str, Any] | None:
+    """Return the arguments of a request that was written, if it was."""
+    return files.read_json(folders(config).request(job, verb))
+
+
+def switch_request(config: Config, job: str) -> tuple[str, dict[str, Any]] | None:
+    """Return the verb and arguments of the job's activation, if one was asked for."""
+    for verb in SWITCHING:
+        arguments = asked(config, job, verb)
+        if arguments is not None:
+            return verb, arguments
+    return None
+
+
+def cancelled(config: Config, job: str) -> bool:
+    """Say whether the job is to be cancelled."""
+    return folders(config).request(job, "cancel").exists()
+
+
+def activation(config: Config, job: str) -> dict[str, Any] | None:
+    """Return what root wrote down about the job's activation, as it was written."""
+    return files.read_json(folders(config).job(job) / "state.json")
+
+
+def holder(config: Config) -> str | None:
+    """Return the job that holds this host: begun, not ended, and not cut off by a reboot."""
+    job = (files.read_json(folders(config).holder) or {}).get("job")
+    state = activation(config, job) if isinstance(job, str) else None
+    if state is None or state["status"] in ENDED or rebooted(config, state):
+        return None
+    return str(job)
+
+
+def rebooted(config: Config, state: dict[str, Any]) -> bool:
+    """Say whether a reboot has ended an activation: until the commit begins, it undoes everything."""
+    return bool(state.get("boot_id") != boot_id(config) and state["status"] not in ENDED | {"committing"})
+
+
+def _just_asked(config: Config, job: str, *verbs: str) -> bool:
+    for verb in verbs:
+        path = folders(config).request(job, verb)
+        if path.exists() and time.time() - path.stat().st_mtime < START_GRACE:
+            return True
+    return False
+
+
+def _part(config: Config, job: str, verb: str, folder: Path) -> dict[str, Any] | None:
+    """Merge request, result and liveness of a build or a publication."""
+    arguments = asked(config, job, verb)
+    if arguments is None:
+        return None
+    result = files.read_json(folder / "result.json")
+    if files.is_locked(folder / "lock"):
+        return {**(result or {}), "status": "running"}
+    fresh = result is None or folders(config).request(job, verb).stat().st_mtime > result.get("at", 0.0)
+    if fresh and _just_asked(config, job, verb):
+        return {"status": "running"}
+    if result is None or result["status"] == "running":
+        return {**(result or {}), "status": "lost"}
+    return result
+
+
+def _switched(config: Config, job: str) -> dict[str, Any] | None:
+    if switch_request(config, job) is None:
+        return None
+    place = folders(config)
+    state = activation(config, job)
+    if state is None:
+        waiting = _just_asked(config, job, *SWITCHING) or files.is_locked(place.job(job) / "state.lock")
+        return {"status": "running" if waiting else "lost"}
+    if state["status"] in ENDED:
+        return state
+    if rebooted(config, state):
+        return {**state, "status": "rebooted", "why": "The host was rebooted before the commit."}
+    mine = (files.read_json(place.holder) or {}).get("job") == job and files.is_locked(place.host_lock)
+    if mine or files.is_locked(place.job(job) / "state.lock") or _just_asked(config, job, *SWITCHING, "revert"):
+        return state
+    return {**state, "status": "lost", "was": state["status"]}
+
+
+def job_state(config: Config, job: str) -> dict[str, Any]:
+    """Return everything that is known about a job; one that nobody asked for is refused."""
+    place = folders(config)
+    state = {
+        "prepare": _part(config, job, "prepare", place.build(job)),
+        "activate": _switched(config, job),
+        "publish": _part(config, job, "publish", place.publication(job)),
+    }
+    if all(part is None for part in state.values()):
+        raise HostError("unknown", f"This host knows no job {job}.")
+    return {"job": job, "boot_id": boot_id(config), "running": real(config.running), **state}
+
+
+def built(config: Config, job: str) -> dict[str, Any]:
+    """Return the result of a job's build that can be activated; anything else is refused with its reason."""
+    result = _part(config, job, "prepare", folders(config).build(job))
+    if result is None:
+        raise HostError("unknown", f"Nothing was prepared for job {job}.")
+    if result["status"] != "built":
+        raise HostError("not-ready", f"The build of job {job} is not one to activate: {result['status']}.")
+    return result
+
+
+def all_jobs(config: Config) -> list[tuple[str, float]]:
+    """Return every job that was asked for and when that was, newest first."""
+    times: dict[str, float] = {}
+    for path in (folders(config).top / "requests").glob("*.*.json"):
+        job = path.name.partition(".")[0]
+        if job:
+            when = path.stat().st_mtime
+            times[job] = min(times.get(job, when), when)
+    return sorted(times.items(), key=lambda item: (-item[1], item[0]))
