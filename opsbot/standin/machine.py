@@ -156,6 +156,7 @@ class Machine:
             "profile": str(self.layout.profile),
             "running": str(self.layout.running),
             "booted": str(self.layout.booted),
+            "boot_id": str(self.layout.boot_id),
             "platform": {"url": self.repositories.platform.url},
             "projects": projects,
             "restart": ["nginx.service", *(f"{name}.service" for name in projects)],
