@@ -71,7 +71,8 @@ def _unit(values: Mapping[str, str], now: float, monotonic: float) -> dict[str, 
 
 def _epoch(text: str) -> float | None:
     try:
-        return float(text.removeprefix("@"))
+        _, date, clock, *_ = text.split(" ")
+        return time.mktime(time.strptime(f"{date} {clock}", "%Y-%m-%d %H:%M:%S"))
     except ValueError:
         return None
 

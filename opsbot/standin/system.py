@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from opsbot.standin import flake, launchers
@@ -39,7 +39,9 @@ class SystemBuilder:
         sources = {name: self._source(lock, name) for name in platform.projects}
         name = f"nixos-system-{host}-{platform.version}"
         try:
-            return self._toplevel(name, platform, revision, sources)
+            pins = {name: flake.locked_ref(lock, name).rev for name in sources}
+            etc = {**platform.etc, "opsbot/pins.json": json.dumps(pins, sort_keys=True)}
+            return self._toplevel(name, replace(platform, etc=etc), revision, sources)
         except BuildError as error:
             self.builder.log(f"error: {error}")
             derivation = self.builder.store.path(f"{name}.drv", revision)
