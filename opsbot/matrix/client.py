@@ -18,8 +18,6 @@ from opsbot.errors import ChatRefusedError, ChatUnreachableError
 from opsbot.matrix.events import mapping, text
 from opsbot.matrix.patience import HomeserverUnwellError
 
-#: Seconds that an ordinary request may take.
-PATIENCE = 30.0
 #: Seconds, at most, that a homeserver may tell us to wait.
 LONGEST_WAIT = 300.0
 _TOO_MANY = 429
@@ -43,8 +41,9 @@ class TokenRefusedError(ChatUnreachableError):
 class Client:
     """Asks a homeserver as one account."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience: float) -> None:
         self._nio = nio.AsyncClient(url.rstrip("/"))
+        self._patience = patience
         self.url = url
 
     @property
@@ -67,7 +66,7 @@ class Client:
         *path: str,
         query: Mapping[str, str | int] | None = None,
         content: Any = None,
-        within: float = PATIENCE,
+        within: float | None = None,
     ) -> Any:
         """Ask the client-server API for a PATH of unquoted parts, WITHIN so many seconds; return the JSON answer.
 
@@ -77,7 +76,7 @@ class Client:
         address = "/_matrix/client/v3/" + "/".join(quote(part, safe="") for part in path)
         if query:
             address += "?" + urlencode(query)
-        status, wait, body = await self._request(method, address, content, within)
+        status, wait, body = await self._request(method, address, content, within or self._patience)
         return _read(status, wait, body)
 
     async def _request(self, method: str, address: str, content: Any, within: float) -> tuple[int, str, bytes]:

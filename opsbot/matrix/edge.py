@@ -8,11 +8,11 @@ from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
 from opsbot.letters import Letters, Mailbox, Memory
 from opsbot.matrix.account import Account
 from opsbot.matrix.client import Client, TokenRefusedError
-from opsbot.matrix.patience import pause
+from opsbot.matrix.patience import pause, rest
 from opsbot.matrix.rooms import Rooms
 from opsbot.matrix.sender import Sender
 from opsbot.matrix.settings import MatrixSettings
-from opsbot.matrix.sync import Hooks, Sync, rest
+from opsbot.matrix.sync import Hooks, Sync
 from opsbot.model import RoomFacts
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class MatrixEdge:
         self._settings = settings
         self._on_turn = on_turn
         self._busy = busy
-        self._client = Client(settings.homeserver)
+        self._client = Client(settings.homeserver, patience=settings.patience)
         self._account = Account(settings, client=self._client, memory=memory)
         self.rooms = Rooms(settings, client=self._client, memory=memory, outbox=outbox)
         #: Set when the first sync was taken in.

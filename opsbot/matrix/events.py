@@ -11,8 +11,10 @@ from opsbot.model import Message, RoomFacts
 
 HTML = "org.matrix.custom.html"
 BRIDGE_TYPES = ("m.bridge", "uk.half-shot.bridge")
-#: The event types that are asked for: what people say, and what changes who may say it.
-TIMELINE_TYPES = ("m.room.message", "m.room.encrypted", "m.room.encryption", *BRIDGE_TYPES)
+#: What changes the facts of a room.
+FACT_TYPES = ("m.room.encryption", *BRIDGE_TYPES)
+#: The event types that are asked for. Without the members', a homeserver does not tell that the bot was put out.
+TIMELINE_TYPES = ("m.room.message", "m.room.encrypted", "m.room.member", *FACT_TYPES)
 
 _PROFILE = "com.beeper.per_message_profile"
 _QUOTED = re.compile(r"(?:>[^\n]*(?:\n|$))+\n*")

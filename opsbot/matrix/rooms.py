@@ -8,7 +8,7 @@ from time import monotonic
 from opsbot.errors import ChatRefusedError, ChatUnreachableError
 from opsbot.letters import Letters, Memory
 from opsbot.matrix.client import Client
-from opsbot.matrix.events import Batch, facts_of, listing, mapping, text
+from opsbot.matrix.events import FACT_TYPES, Batch, facts_of, listing, mapping, text
 from opsbot.matrix.settings import MatrixSettings
 from opsbot.model import Post, RoomFacts, Text
 
@@ -113,7 +113,7 @@ class Rooms:
             self._joined.discard(room_id)
             self._changed.set()
         for room_id, timeline in batch.timelines.items():
-            if any(mapping(event).get("type") != "m.room.message" for event in timeline.events):
+            if any(mapping(event).get("type") in FACT_TYPES for event in timeline.events):
                 self._facts.pop(room_id, None)
                 self._looked.discard(room_id)
                 self._changed.set()

@@ -21,6 +21,8 @@ class MatrixSettings:
     inviters: frozenset[str] = frozenset()
     #: How long the homeserver may hold a sync that has no news.
     poll: float = 20.0
+    #: How long a request may take beyond that, for the first time; after a failure it may take longer.
+    patience: float = 15.0
     #: Events of a room in one sync; what is left out is asked for afterwards.
     timeline_limit: int = 50
     #: The least time between two edits of one message: Slack takes no more.

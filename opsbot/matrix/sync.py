@@ -15,15 +15,15 @@ from opsbot.letters import Mailbox
 from opsbot.matrix.client import Client, TokenRefusedError
 from opsbot.matrix.events import TIMELINE_TYPES, Batch, Timeline, batch_of, to_message
 from opsbot.matrix.gaps import Gaps
-from opsbot.matrix.patience import HomeserverUnwellError, pause
+from opsbot.matrix.patience import HomeserverUnwellError, alive, pause, rest
 from opsbot.matrix.rooms import Rooms
 from opsbot.matrix.settings import MatrixSettings
 from opsbot.model import Message
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a homeserver may take beyond the time for which it may hold a sync.
-GRACE = 10.0
+#: Seconds that a sync may take in the end: that of a large account is slow, and a dead link should be seen soon.
+LONGEST = 120.0
 #: Seconds between two turns when a homeserver answers at once that there is nothing new.
 LEAST_TURN = 0.5
 #: Clocks differ, and the bridge gives events the time that they had in Slack.
@@ -56,14 +56,6 @@ def sync_filter(limit: int) -> str:
     return json.dumps({"presence": nothing, "account_data": nothing, "room": room})
 
 
-async def rest(seconds: float, on_turn: Callable[[], None]) -> None:
-    """Wait, and say all the while that this is no standstill."""
-    while seconds > 0:
-        on_turn()
-        await asyncio.sleep(min(seconds, 5.0))
-        seconds -= 5.0
-
-
 class Sync:
     """Reads what is said, from where it last was, until it is cancelled."""
 
@@ -75,58 +67,61 @@ class Sync:
         self._hooks = hooks
         self._gaps = Gaps(client=client, inbox=inbox, on_page=hooks.on_turn)
         self._filter = sync_filter(settings.timeline_limit)
+        self._calm = False
 
     async def run(self) -> None:
         """Sync for ever; while the homeserver is away or unwell, try again with growing pauses."""
         failures = 0
-        calm = False
         while True:
             self._hooks.on_turn()
             try:
-                # The first answer after a silence is wanted at once, news or no news.
-                await self._turn(poll=self._settings.poll if calm else 0.0)
+                await self._turn(failures)
             except TokenRefusedError:
                 await self._hooks.on_refused()
-                calm = False
             except (ChatUnreachableError, ChatRefusedError) as problem:
                 failures += 1
-                calm = False
                 await self._wait(failures, problem)
             else:
                 if failures:
                     log.warning("the homeserver answers again, after %d failures", failures)
                 failures = 0
-                calm = True
 
     async def _wait(self, failures: int, problem: OpsbotError) -> None:
         if failures == 1:
             log.warning("%s Trying again.", problem)
+        self._calm = False
         await rest(pause(failures, problem), self._hooks.on_turn)
 
-    async def _turn(self, *, poll: float) -> None:
+    async def _turn(self, failures: int) -> None:
         began = asyncio.get_running_loop().time()
+        # After a silence an answer is wanted at once, news or no news.
+        poll = self._settings.poll if self._calm else 0.0
         stored = await self._inbox.position()
-        batch = await self._ask(stored[0] if stored else None, poll)
-        await self._rooms.note(batch)
-        messages = await self._messages(batch, stored)
-        seen = self._rooms.listened & batch.timelines.keys()
-        if not stored or stored[0] != batch.position or messages:
-            await self._inbox.accept(messages, position=batch.position, rooms=seen)
-        if messages:
-            self._hooks.on_messages()
+        batch = await self._ask(stored, poll, poll + min(self._settings.patience * (failures + 1), LONGEST))
+        await self._take_in(batch, stored)
         self._hooks.on_synced()
-        if poll and not batch.timelines and asyncio.get_running_loop().time() - began < LEAST_TURN:
+        if self._calm and not batch.timelines and asyncio.get_running_loop().time() - began < LEAST_TURN:
             await asyncio.sleep(LEAST_TURN)
+        self._calm = True
 
-    async def _ask(self, since: str | None, poll: float) -> Batch:
+    async def _ask(self, stored: tuple[str, float] | None, poll: float, within: float) -> Batch:
         query: dict[str, str | int] = {"filter": self._filter, "timeout": int(poll * 1000)}
-        if since is not None:
-            query["since"] = since
-        answer = await self._client.ask("GET", "sync", query=query, within=poll + GRACE)
-        batch = batch_of(answer, me=self._client.user_id)
+        if stored is not None:
+            query["since"] = stored[0]
+        asking = self._client.ask("GET", "sync", query=query, within=within)
+        batch = batch_of(await alive(asking, self._hooks.on_turn), me=self._client.user_id)
         if not batch.position:
             raise HomeserverUnwellError("The homeserver is not well: it answered a sync without a position.")
         return batch
+
+    async def _take_in(self, batch: Batch, stored: tuple[str, float] | None) -> None:
+        await self._rooms.note(batch)
+        messages = await self._messages(batch, stored)
+        seen = self._rooms.listened & batch.timelines.keys()
+        if messages or stored is None or stored[0] != batch.position:
+            await self._inbox.accept(messages, position=batch.position, rooms=seen)
+        if messages:
+            self._hooks.on_messages()
 
     async def _messages(self, batch: Batch, stored: tuple[str, float] | None) -> list[Message]:
         known = await self._inbox.rooms()

@@ -62,7 +62,10 @@ Index("inbox_open", inbox.c.done_at, inbox.c.seq)
 
 
 def prepare(engine: Engine) -> None:
-    """Create the tables that are missing, and add the columns that an older version did not know."""
+    """Create the tables that are missing, and add the columns that an older version did not know.
+
+    A column that is added to a table that exists must be allowed to be empty, or have a server default.
+    """
     with engine.begin() as connection:
         metadata.create_all(connection)
         inspector = inspect(connection)
