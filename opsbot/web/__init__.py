@@ -1,0 +1,1 @@
+"""HTTP: what the bot asks the services and the homeserver by itself."""

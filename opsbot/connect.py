@@ -1,0 +1,38 @@
+"""From the configuration to the edges: the one place where keys become connections."""
+
+from opsbot.config import Config
+from opsbot.credentials import Credentials
+from opsbot.forge import Forgejo
+from opsbot.ssh import Address, SshHost
+from opsbot.web.probes import Prober, Target
+
+
+def ssh_host(name: str, config: Config, credentials: Credentials) -> SshHost:
+    """Return a managed host, not yet connected. Raises ConfigError when its key cannot be read or used."""
+    entry = config.hosts[name]
+    address = Address(
+        address=entry.address,
+        port=entry.port,
+        user=entry.user,
+        key=credentials.read(entry.key_file),
+        host_key=entry.host_key,
+    )
+    return SshHost(name, address)
+
+
+def prober(config: Config) -> Prober:
+    """Return what looks at the services from outside."""
+    return Prober(
+        {
+            name: Target(http=one.http, tcp=one.tcp, expect=one.expect, version=one.version)
+            for name, one in config.services.items()
+        }
+    )
+
+
+def forgejo(config: Config, credentials: Credentials) -> Forgejo | None:
+    """Return the forge, if there is one. Raises ConfigError when its token cannot be read."""
+    forge = config.forge
+    if forge is None:
+        return None
+    return Forgejo(forge.url, forge.repository, credentials.read(forge.token_file), branch=forge.branch)
