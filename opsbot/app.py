@@ -2,33 +2,33 @@
 
 import asyncio
 import logging
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Self
+
+from sqlalchemy import make_url
 
 from opsbot import notify
 from opsbot.bot import Bot
 from opsbot.config import Config
+from opsbot.connect import forgejo, prober, ssh_host
 from opsbot.credentials import Credentials
 from opsbot.durable import Engine
 from opsbot.errors import ConfigError
-from opsbot.forge import Forgejo
 from opsbot.jobs.runner import give_up, perform
 from opsbot.matrix.edge import MatrixEdge
 from opsbot.matrix.settings import MatrixSettings
 from opsbot.model import Job
 from opsbot.plugins import home, load
 from opsbot.site import Site
-from opsbot.ssh import Address, SshHost
 from opsbot.store.database import Database
 from opsbot.store.inbox import Inbox
 from opsbot.store.ledger import Ledger
 from opsbot.store.memory import Memory
 from opsbot.store.outbox import Outbox
-from opsbot.web.probes import Prober, Target
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +56,14 @@ class App:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, config: Config, credentials: Credentials) -> AsyncIterator["App"]:
+    async def open(
+        cls, config: Config, credentials: Credentials, *, make_engine: Callable[..., Engine] = Engine
+    ) -> AsyncIterator[Self]:
         """Put a bot together; close its database and its connections afterwards. Raises ConfigError."""
         async with AsyncExitStack() as stack:
             database = Database(config.database)
             stack.push_async_callback(database.close)
-            engine = Engine(config.database, lock=_lock_file(config.database))
+            engine = make_engine(config.database, lock=_lock_file(config.database))
             ledger, outbox, inbox = Ledger(database), Outbox(database), Inbox(database)
             wake = asyncio.Event()
             edge = MatrixEdge(
@@ -75,16 +77,19 @@ class App:
             )
             stack.push_async_callback(edge.close)
             await edge.start()
+            hosts = {name: ssh_host(name, config, credentials) for name in config.hosts}
+            for host in hosts.values():
+                stack.push_async_callback(host.close)
             site = Site(
                 config=config,
                 commands=load(home(), *map(Path, config.plugins)),
-                hosts={name: await _host(name, config, credentials, stack) for name in config.hosts},
+                hosts=hosts,
                 inbox=inbox,
                 ledger=ledger,
                 outbox=outbox,
                 chat=edge,
-                outside=await stack.enter_async_context(Prober(_targets(config))),
-                forge=await _forge(config, credentials, stack),
+                outside=await stack.enter_async_context(prober(config)),
+                forge=forgejo(config, credentials),
                 engine=engine,
                 clock=SystemClock(),
             )
@@ -121,3 +126,18 @@ def _lock_file(url: str) -> Path:
     if not path:
         raise ConfigError("database: it must be a file of SQLite, like sqlite:////var/lib/opsbot/opsbot.db.")
     return Path(path + ".lock")
+
+
+def _matrix(config: Config, credentials: Credentials) -> MatrixSettings:
+    home = config.homeserver
+    people = {account for person in config.people for account in person.accounts}
+    if config.bridge is not None:
+        people.add(config.bridge.bot)
+    return MatrixSettings(
+        homeserver=home.url,
+        user_id=home.user,
+        token_file=credentials.path(home.token_file) if home.token_file else None,
+        password_file=credentials.path(home.password_file) if home.password_file else None,
+        rooms=frozenset(config.rooms),
+        inviters=frozenset(people),
+    )

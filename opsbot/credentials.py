@@ -30,7 +30,7 @@ class Credentials:
 
         Raises ConfigError when it is missing, empty, or open to others.
         """
-        path = self._path(name)
+        path = self.path(name)
         try:
             with path.open("rb") as file:
                 problem = _too_open(os.fstat(file.fileno()))
@@ -41,7 +41,8 @@ class Credentials:
             raise ConfigError(f"{path} {problem}")
         return _text(path, data)
 
-    def _path(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
+        """Return where the secret NAME is. Raises ConfigError when the name has a folder, or there is none for it."""
         if "/" in name or "\0" in name or name in {"", ".", ".."}:
             raise ConfigError("A credential is named by its file, without a folder.")
         if self.folder is None:

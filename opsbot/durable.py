@@ -58,7 +58,11 @@ class DurableRun:
 
     async def step(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
         """Do a piece of work and remember its result."""
-        return await DBOS.run_step_async({"name": name}, work)
+
+        async def step() -> Json:  # DBOS awaits only what is an `async def`
+            return await work()
+
+        return await DBOS.run_step_async({"name": name}, step)
 
 
 class Engine:

@@ -18,7 +18,7 @@ async def job(ctx: Context, id: str = "") -> Text:  # noqa: A002 - the argument'
     found = await _find(ctx, id)
     stages = found.details.get("stages", {})
     if found.outcome is None:
-        return report(found, stages, now=now.timestamp())
+        return lines("It is at work:", report(found, stages, now=now.timestamp()))
     headline = found.details.get("headline", "")
     return final_report(found, stages, outcome=Outcome(found.outcome), headline=headline, more=None)
 

@@ -1,1 +1,1 @@
-"""What `opsbot demo` starts beside the bot: a homeserver, people in its rooms, a host."""
+"""The newcomer's first minute: the whole of it on one machine, with nothing to set up."""

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from opsbot.onhost.config import Config
-from opsbot.onhost.state import ENDED, folders, job_state
+from opsbot.onhost.state import folders, job_state
 
 #: Bytes of the log in one line of the answer.
 CHUNK = 16 * 1024
 _BEAT = 5.0
 _POLL = 0.2
-_OPEN = ("running", "arming", "activating", "proving", "waiting", "committing", "reverting")
+#: While a part waits for the bot's word, the bot must hear of it at once.
+_AT_WORK = ("running", "arming", "activating", "proving", "committing", "reverting")
 
 
 def cut(data: bytes) -> int:
@@ -26,21 +27,21 @@ def cut(data: bytes) -> int:
     return len(data)
 
 
-def is_open(part: dict[str, Any] | None) -> bool:
-    """Say whether more may be written about a part of a job."""
-    return part is not None and part["status"] in _OPEN and part["status"] not in ENDED
+def at_work(part: dict[str, Any] | None) -> bool:
+    """Say whether the host works on a part of a job, and will say more of it by itself."""
+    return part is not None and part["status"] in _AT_WORK
 
 
 def follow(config: Config, arguments: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Send a log from an offset on until its part of the job has ended or the time is up; return the job's state."""
+    """Send a log from an offset on until its part has ended, waits for the bot, or the time is up; return the state."""
     job, log, offset = arguments["job"], arguments["log"], arguments["offset"]
     place = folders(config)
-    path = (place.build(job) if log == "prepare" else place.job(job)) / "log"
+    path = {"prepare": place.build, "activate": place.job, "publish": place.publication}[log](job) / "log"
     now = time.monotonic()
     deadline, beat = now + arguments["seconds"], now + _BEAT
     while True:
         state = job_state(config, job)
-        more, late = is_open(state[log]), time.monotonic() > deadline
+        more, late = at_work(state[log]), time.monotonic() > deadline
         while data := _read(path, offset):
             size = cut(data)
             emit({"offset": offset, "text": data[:size].decode("utf-8", "replace")})

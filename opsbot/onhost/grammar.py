@@ -67,7 +67,8 @@ def _units(value: Any) -> list[str]:
 
 
 def _log(value: Any) -> str:
-    return str(value) if value in ("prepare", "activate") else _refuse("A log is `prepare` or `activate`.")
+    known = value in ("prepare", "activate", "publish")
+    return str(value) if known else _refuse("A log is `prepare`, `activate` or `publish`.")
 
 
 job = _matching(JOB, "the id of a job")

@@ -1,12 +1,12 @@
 """What activating a system would change, by reading: nothing of the new system runs."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from opsbot.onhost import nix, systemd, trees, units
-from opsbot.onhost.config import Config, Project
+from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.run import must, run
 from opsbot.onhost.state import built, real
@@ -45,8 +45,9 @@ def moves(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, list
     return {name: [before.get(name), after.get(name)] for name in names if before.get(name) != after.get(name)}
 
 
-def _is_own(name: str, project: Project | None) -> bool:
-    return project is not None and name in project.units
+def _own_units(config: Config, moved: Collection[str]) -> frozenset[str]:
+    """Return the units that are listed for the projects that move."""
+    return frozenset(unit for name in moved if name in config.projects for unit in config.projects[name].units)
 
 
 def plan(config: Config, job: str | None, generation: int | None) -> dict[str, Any]:
@@ -59,15 +60,15 @@ def plan(config: Config, job: str | None, generation: int | None) -> dict[str, A
         system = real(generation_link(config, generation))
         entry = ledger(config).entry(generation, system)
         pins = pins_of(config, entry.commit if entry else None, system)
-        told: dict[str, Any] = {"commits": [], "moves": moves(base_pins, pins) if pins else {}}
-        return _read(running, system, None) | told
+        moved = moves(base_pins, pins) if pins else {}
+        return {**_read(running, system, _own_units(config, moved)), "commits": [], "moves": moved}
     result = built(config, str(job))
-    project = None if result["project"] == "platform" else config.project(result["project"])
-    told = {"commits": result["commits"], "moves": moves(result["base_pins"], result["pins"])}
-    return _read(result["base"], result["system"], project) | told
+    moved = moves(result["base_pins"], result["pins"])
+    read = _read(result["base"], result["system"], _own_units(config, moved))
+    return {**read, "commits": result["commits"], "moves": moved}
 
 
-def _read(base: str, system: str, project: Project | None) -> dict[str, Any]:
+def _read(base: str, system: str, own: Collection[str]) -> dict[str, Any]:
     old, new = Path(base), Path(system)
     if not (old.is_dir() and new.is_dir()):
         raise HostError("not-ready", "One of the two systems is no longer in the store.")
@@ -81,8 +82,8 @@ def _read(base: str, system: str, project: Project | None) -> dict[str, Any]:
         "base": base,
         "closure": closure,
         "units": {name: list(getattr(effects, name)) for name in ("stop", "start", "restart", "reload")},
-        "own": [name for name in touched if _is_own(name, project)],
-        "foreign": [name for name in touched if not _is_own(name, project)],
+        "own": [name for name in touched if name in own],
+        "foreign": [name for name in touched if name not in own],
         "kernel_changed": kernel,
         "free": {name: space["free"] for name, space in disks().items()},
     }

@@ -78,9 +78,7 @@ class Database:
 
     async def close(self) -> None:
         """Finish what is being written and close."""
-        await asyncio.to_thread(self._close)
-
-    def _close(self) -> None:
+        # Here and not in a thread: the durable engine has taken the loop's own threads with it.
         self._writer.shutdown()
         self._readers.shutdown()
         self._engine.dispose()
