@@ -10,18 +10,15 @@ import sys
 import time
 import traceback
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from opsbot.onhost import VERSION, files, grammar
-from opsbot.onhost.activate import activate
 from opsbot.onhost.config import Config, load
 from opsbot.onhost.errors import HostError
-from opsbot.onhost.prepare import prepare
-from opsbot.onhost.publish import publish
-from opsbot.onhost.revert import reason_for, revert
 from opsbot.onhost.state import ENDED, folders, job_state
-from opsbot.onhost.verbs import VERBS, answer, request
+from opsbot.onhost.verbs import VERBS, answer
 
 _PATH = "/run/current-system/sw/bin:/run/wrappers/bin:/usr/bin:/bin"
 _STDIN = 10.0
@@ -71,19 +68,9 @@ def ssh(config: Path) -> int:
     return 0
 
 
-def unit(config: Config, verb: str, job: str) -> None:
-    """Do what a unit was started for."""
-    match verb:
-        case "prepare":
-            prepare(config, job, lambda said: request("prepare", said))
-        case "activate":
-            activate(config, job, request)
-        case "revert":
-            revert(config, job, reason_for(config, job))
-        case "publish":
-            publish(config, job)
-        case _:
-            raise HostError("bad-request", f"There is no unit for {verb}.")
+def _work() -> Any:
+    """Return what the units run; the bot's questions are answered without loading it."""
+    return import_module("opsbot.onhost.work")
 
 
 def _say(text: str) -> None:
@@ -122,7 +109,7 @@ def _confirm(config: Config, job: str) -> None:
 def _revert(config: Config, job: str, reason: str) -> None:
     said = {"job": job, "reason": reason}
     files.create_json(folders(config).request(job, "revert"), said)
-    revert(config, job, reason)
+    _work().revert(config, job, reason)
     _show(config, job)
 
 
@@ -167,7 +154,7 @@ def main(argv: list[str] | None = None) -> int:
         job = grammar.job(arguments.job) if hasattr(arguments, "job") else ""
         match arguments.command:
             case "unit":
-                unit(config, arguments.verb, job)
+                _work().unit(config, arguments.verb, job)
             case "list":
                 _list(config)
             case "state":

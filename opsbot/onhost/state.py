@@ -109,12 +109,11 @@ def rebooted(config: Config, state: dict[str, Any]) -> bool:
     return bool(state.get("boot_id") != boot_id(config) and state["status"] not in ENDED | {"committing"})
 
 
-def _just_asked(config: Config, job: str, *verbs: str) -> bool:
-    for verb in verbs:
-        path = folders(config).request(job, verb)
-        if path.exists() and time.time() - path.stat().st_mtime < START_GRACE:
-            return True
-    return False
+def _just_asked(config: Config, job: str, *verbs: str, since: float = 0.0) -> bool:
+    """Say whether a unit may still be on its way: asked for a moment ago, and nothing written down since."""
+    paths = [folders(config).request(job, verb) for verb in verbs]
+    newest = max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+    return newest > since and time.time() - newest < START_GRACE
 
 
 def _part(config: Config, job: str, verb: str, folder: Path) -> dict[str, Any] | None:
@@ -125,8 +124,7 @@ def _part(config: Config, job: str, verb: str, folder: Path) -> dict[str, Any] |
     result = files.read_json(folder / "result.json")
     if files.is_locked(folder / "lock"):
         return {**(result or {}), "status": "running"}
-    fresh = result is None or folders(config).request(job, verb).stat().st_mtime > result.get("at", 0.0)
-    if fresh and _just_asked(config, job, verb):
+    if _just_asked(config, job, verb, since=(result or {}).get("at", 0.0)):
         return {"status": "running"}
     if result is None or result["status"] == "running":
         return {**(result or {}), "status": "lost"}
@@ -146,7 +144,8 @@ def _switched(config: Config, job: str) -> dict[str, Any] | None:
     if rebooted(config, state):
         return {**state, "status": "rebooted", "why": "The host was rebooted before the commit."}
     mine = (files.read_json(place.holder) or {}).get("job") == job and files.is_locked(place.host_lock)
-    if mine or files.is_locked(place.job(job) / "state.lock") or _just_asked(config, job, *SWITCHING, "revert"):
+    alive = mine or files.is_locked(place.job(job) / "state.lock")
+    if alive or _just_asked(config, job, *SWITCHING, "revert", since=state["at"]):
         return state
     return {**state, "status": "lost", "was": state["status"]}
 
