@@ -1,7 +1,7 @@
 """What passes between the tables of the message path and the homeserver."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,16 +50,18 @@ class Letters(Outbox, Protocol):
 class Mailbox(Protocol):
     """The inbox as the sync loop sees it."""
 
-    async def accept(self, messages: Sequence[Message], *, position: str | None, rooms: Collection[str] = ()) -> None:
-        """Store new messages, the sync position and the rooms that were seen, in one transaction."""
+    async def accept(
+        self, messages: Sequence[Message], *, position: str | None, seen: Mapping[str, str] | None = None
+    ) -> None:
+        """Store new messages, the sync position and the last event SEEN of each room, in one transaction."""
         ...
 
     async def position(self) -> tuple[str, float] | None:
         """Return the stored sync position, and the Unix time at which it was stored."""
         ...
 
-    async def rooms(self) -> frozenset[str]:
-        """Return the rooms that any sync has brought."""
+    async def seen(self) -> dict[str, str]:
+        """Return the last event seen of each room that any sync has brought."""
         ...
 
     async def knows(self, event_ids: Collection[str]) -> frozenset[str]:

@@ -27,18 +27,19 @@ class Gaps:
         self._inbox = inbox
         self._on_page = on_page
 
-    async def fill(self, room_id: str, *, before: str, after: str | None, oldest: datetime) -> list[Any]:
+    async def fill(self, room_id: str, *, before: str, after: str | None, seen: str, oldest: datetime) -> list[Any]:
         """Return the events of a room BEFORE one position and AFTER another, oldest first.
 
-        Not every homeserver minds AFTER: an event that was accepted ends the search as well, and so does a page of
-        which all is older than OLDEST.
+        Not every homeserver minds AFTER: the search ends as well at the event that was last SEEN, at any that was
+        accepted, and with a page of which all is older than OLDEST.
         """
         found: list[Any] = []
         for _ in range(MOST_PAGES):
             self._on_page()
             events, before = await self._page(room_id, before, after)
-            found += events
-            if not before or await self._reached(events, oldest):
+            new = await self._until_known(events, seen)
+            found += new
+            if not before or len(new) < len(events) or _all_before(oldest, events):
                 return found[::-1]
         log.warning("%s: more than %d events were missed, the older ones are left out", room_id, MOST_PAGES * PAGE)
         return found[::-1]
@@ -56,8 +57,13 @@ class Gaps:
         end = text(page.get("end"))
         return listing(page.get("chunk")), "" if end == before else end
 
-    async def _reached(self, events: list[Any], oldest: datetime) -> bool:
-        moments = [moment for event in events if (moment := sent_at(event)) is not None]
-        if moments and max(moments) < oldest:
-            return True
-        return bool(await self._inbox.knows([text(mapping(event).get("event_id")) for event in events]))
+    async def _until_known(self, events: list[Any], seen: str) -> list[Any]:
+        ids = [text(mapping(event).get("event_id")) for event in events]
+        known = await self._inbox.knows(ids) | {seen}
+        first = next((place for place, event_id in enumerate(ids) if event_id in known), len(ids))
+        return events[:first]
+
+
+def _all_before(oldest: datetime, events: list[Any]) -> bool:
+    moments = [moment for event in events if (moment := sent_at(event)) is not None]
+    return bool(moments) and max(moments) < oldest

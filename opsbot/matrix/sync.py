@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
 from opsbot.letters import Mailbox
 from opsbot.matrix.client import Client, TokenRefusedError
-from opsbot.matrix.events import TIMELINE_TYPES, Batch, Timeline, batch_of, to_message
+from opsbot.matrix.events import TIMELINE_TYPES, Batch, Timeline, batch_of, mapping, text, to_message
 from opsbot.matrix.gaps import Gaps
 from opsbot.matrix.patience import HomeserverUnwellError, alive, pause, rest
 from opsbot.matrix.rooms import Rooms
@@ -116,29 +116,35 @@ class Sync:
 
     async def _take_in(self, batch: Batch, stored: tuple[str, float] | None) -> None:
         await self._rooms.note(batch)
-        messages = await self._messages(batch, stored)
-        seen = self._rooms.listened & batch.timelines.keys()
-        if messages or stored is None or stored[0] != batch.position:
-            await self._inbox.accept(messages, position=batch.position, rooms=seen)
+        seen = await self._inbox.seen()
+        heard = {room: line for room, line in batch.timelines.items() if room in self._rooms.listened}
+        messages: list[Message] = []
+        for room_id, timeline in heard.items():
+            messages += await self._said(room_id, timeline, stored=stored, seen=seen.get(room_id))
+        if heard or stored is None or stored[0] != batch.position:
+            last = {room: _last(line) or seen.get(room, "") for room, line in heard.items()}
+            messages.sort(key=lambda message: message.sent_at)
+            await self._inbox.accept(messages, position=batch.position, seen=last)
         if messages:
             self._hooks.on_messages()
 
-    async def _messages(self, batch: Batch, stored: tuple[str, float] | None) -> list[Message]:
-        known = await self._inbox.rooms()
-        messages: list[Message] = []
-        for room_id in self._rooms.listened & batch.timelines.keys():
-            new = stored is None or room_id not in known
-            messages += await self._said(room_id, batch.timelines[room_id], stored=None if new else stored)
-        return sorted(messages, key=lambda message: message.sent_at)
-
-    async def _said(self, room_id: str, timeline: Timeline, *, stored: tuple[str, float] | None) -> list[Message]:
+    async def _said(
+        self, room_id: str, timeline: Timeline, *, stored: tuple[str, float] | None, seen: str | None
+    ) -> list[Message]:
         """Return what was said in a room; of a room never seen before, only what is fresh."""
-        if stored is None:
+        new = stored is None or seen is None
+        if stored is None or seen is None:
             after, oldest = None, datetime.now(UTC) - self._settings.fresh
         else:
             after, oldest = stored[0], datetime.fromtimestamp(stored[1], UTC) - SLACK
         missed: list[object] = []
         if timeline.limited and timeline.before:
-            missed = await self._gaps.fill(room_id, before=timeline.before, after=after, oldest=oldest)
+            missed = await self._gaps.fill(room_id, before=timeline.before, after=after, seen=seen or "", oldest=oldest)
         read = (to_message(event, room_id=room_id, me=self._client.user_id) for event in (*missed, *timeline.events))
-        return [message for message in read if message and (stored is not None or message.sent_at >= oldest)]
+        return [message for message in read if message and (not new or message.sent_at >= oldest)]
+
+
+def _last(timeline: Timeline) -> str:
+    """Return the last event that /messages would bring too."""
+    wanted = (event for event in map(mapping, reversed(timeline.events)) if event.get("type") in TIMELINE_TYPES)
+    return text(next(wanted, {}).get("event_id"))

@@ -1,10 +1,10 @@
 """Every event that asks for something, once."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from opsbot.letters import POSITION
 from opsbot.model import AuditEntry, Job, Message, Post
@@ -12,7 +12,7 @@ from opsbot.store.database import Database
 from opsbot.store.ledger import open_job, record_audit
 from opsbot.store.memory import get, put
 from opsbot.store.outbox import insert_posts
-from opsbot.store.schema import inbox, joined
+from opsbot.store.schema import inbox, seen_rooms
 
 _POSITION_AT = f"{POSITION}.at"
 #: What an SQL statement takes as a list, with room to spare.
@@ -28,12 +28,17 @@ class Inbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def accept(self, messages: Sequence[Message], *, position: str | None, rooms: Collection[str] = ()) -> None:
-        """Store new messages, the sync position and the rooms seen, in one transaction; those known are dropped."""
+    async def accept(
+        self, messages: Sequence[Message], *, position: str | None, seen: Mapping[str, str] | None = None
+    ) -> None:
+        """Store new messages, the sync position and the last event SEEN of each room, in one transaction.
+
+        Messages that are known already are dropped.
+        """
 
         def change(connection: Connection) -> None:
             _insert_new(connection, messages)
-            _join(connection, rooms)
+            _look(connection, seen or {})
             if position is not None:
                 put(connection, POSITION, position)
                 put(connection, _POSITION_AT, str(time.time()))
@@ -49,9 +54,10 @@ class Inbox:
 
         return await self._database.read(find)
 
-    async def rooms(self) -> frozenset[str]:
-        """Return the rooms that any sync has brought."""
-        return await self._database.read(lambda c: frozenset(c.execute(select(joined.c.room_id)).scalars()))
+    async def seen(self) -> dict[str, str]:
+        """Return the last event seen of each room that any sync has brought."""
+        query = select(seen_rooms.c.room_id, seen_rooms.c.event_id)
+        return await self._database.read(lambda c: dict(c.execute(query).tuples().all()))
 
     async def knows(self, event_ids: Collection[str]) -> frozenset[str]:
         """Return those of the events that were accepted before."""
@@ -104,10 +110,10 @@ def _insert_new(connection: Connection, messages: Sequence[Message]) -> None:
         connection.execute(insert(inbox), [_to_row(message) for message in new.values()])
 
 
-def _join(connection: Connection, rooms: Collection[str]) -> None:
-    before = set(connection.execute(select(joined.c.room_id)).scalars())
-    for room_id in set(rooms) - before:
-        connection.execute(insert(joined).values(room_id=room_id))
+def _look(connection: Connection, seen: Mapping[str, str]) -> None:
+    for room_id, event_id in seen.items():
+        connection.execute(delete(seen_rooms).where(seen_rooms.c.room_id == room_id))
+        connection.execute(insert(seen_rooms).values(room_id=room_id, event_id=event_id))
 
 
 def _to_row(message: Message) -> dict[str, object]:

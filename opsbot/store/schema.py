@@ -21,8 +21,10 @@ metadata = MetaData()
 #: Small things to remember: the sync position, the device and its token.
 meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
 
-#: The rooms that a sync has brought at least once: before that, their history is not ours to run.
-joined = Table("joined", metadata, Column("room_id", String, primary_key=True))
+#: The rooms that a sync has brought at least once, and what was last seen there: what is older is not ours to run.
+seen_rooms = Table(
+    "seen_rooms", metadata, Column("room_id", String, primary_key=True), Column("event_id", String, nullable=False)
+)
 
 inbox = Table(
     "inbox",

@@ -82,12 +82,12 @@ async def test_a_message_is_accepted_once(inbox: Inbox) -> None:
 async def test_messages_and_position_are_one_thing(inbox: Inbox, database: Database) -> None:
     """The position moves with the messages of its batch; without one it stays."""
     assert await inbox.position() is None
-    await inbox.accept([message("$1")], position="s1", rooms=[ROOM])
+    await inbox.accept([message("$1")], position="s1", seen={ROOM: "$1"})
     await inbox.accept([], position=None)
     position = await Inbox(database).position()
     assert position is not None
     assert position[0] == "s1"
-    assert await inbox.rooms() == {ROOM}
+    assert await inbox.seen() == {ROOM: "$1"}
 
 
 async def test_accepted_messages_are_known(inbox: Inbox) -> None:
