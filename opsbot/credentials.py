@@ -30,7 +30,7 @@ class Credentials:
 
         Raises ConfigError when it is missing, empty, or open to others.
         """
-        path = self.path(name)
+        path = self._place(name)
         try:
             with path.open("rb") as file:
                 problem = _too_open(os.fstat(file.fileno()))
@@ -42,7 +42,11 @@ class Credentials:
         return _text(path, data)
 
     def path(self, name: str) -> Path:
-        """Return where the secret NAME is. Raises ConfigError when the name has a folder, or there is none for it."""
+        """Return where the secret NAME is, for those who read it themselves. Raises ConfigError as `read` does."""
+        self.read(name)
+        return self._place(name)
+
+    def _place(self, name: str) -> Path:
         if "/" in name or "\0" in name or name in {"", ".", ".."}:
             raise ConfigError("A credential is named by its file, without a folder.")
         if self.folder is None:

@@ -51,7 +51,7 @@ def _people(data: Mapping[str, Any]) -> Iterator[Finding]:
             yield path, "has no account: give accounts, slack, or both."
         if entry.get("slack") and not _section(data, "bridge"):
             yield (*path, "slack"), "means nothing without a bridge: fill in `bridge`, or leave this out."
-        if entry.get("projects") is not None and entry.get("level") != "deployer":
+        if entry.get("projects") is not None and entry.get("level") in {"member", "contributor", "admin"}:
             yield (*path, "projects"), "only narrows what a deployer may do; this person is none."
 
 
