@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +18,7 @@ from opsbot.config import Config
 from opsbot.connect import forgejo, prober, ssh_host
 from opsbot.credentials import Credentials
 from opsbot.durable import Engine
-from opsbot.errors import ConfigError
+from opsbot.errors import ConfigError, OpsbotError
 from opsbot.jobs.runner import give_up, perform
 from opsbot.matrix.edge import MatrixEdge
 from opsbot.matrix.settings import MatrixSettings
@@ -115,6 +116,23 @@ class App:
 
     async def _give_up(self, job: Job, reason: str) -> None:
         await give_up(job, self.site, reason)
+
+
+async def main(config: Config, environ: Mapping[str, str], *, make_engine: Callable[..., Engine] = Engine) -> int:
+    """Run a bot until SIGTERM or SIGINT; return the exit status. Raises ConfigError and LockedOutError."""
+    logging.getLogger("asyncssh").setLevel(logging.WARNING)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    credentials = Credentials.of(environ, config.credentials)
+    try:
+        async with App.open(config, credentials, make_engine=make_engine) as app:
+            await app.run(stop)
+    except* OpsbotError as group:
+        problem = group
+    else:
+        return 0
+    raise problem.exceptions[0]
 
 
 async def _busy(ledger: Ledger) -> bool:

@@ -67,13 +67,13 @@ class Conversation:
 def _exchange(lines: list[Line], said: str) -> Exchange:
     """Find what belongs to an event: the bot's lines in its thread, and the closing line of its job."""
     since = next((place for place, line in enumerate(lines) if line.event_id == said), len(lines))
-    answers = tuple(line for line in lines if line.thread == said and line.sender.startswith("@opsbot:"))
+    answers = tuple(line for line in lines if line.thread == said and line.sender.startswith("@opsbot"))
     numbers = [number for line in answers if (number := _number(line.body))]
     told = tuple(
         line
         for line in lines[since:]
         if line.thread is None
-        and line.sender.startswith("@opsbot:")
+        and line.sender.startswith("@opsbot")
         and any(f"({number}," in line.body for number in numbers)
     )
     return Exchange(answers=answers, told=told)

@@ -1,10 +1,11 @@
-"""The demo's world: a homeserver, a host, a team and the bot, on this machine and gone afterwards."""
+"""A team, a room and a bot: the world of the demo, and of the tests that tell a whole story."""
 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -26,25 +27,28 @@ class DemoError(OpsbotError):
     """The demo did not start."""
 
 
-def configuration(homeserver: Homeserver, room_id: str, machine: Machine, folder: Path) -> Json:
-    """Return the bot's configuration in the demo."""
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """Where a host lets the bot in."""
+
+    port: int
+    user: str
+    host_key: str
+    client_key: Path
+
+
+def configuration(homeserver: Homeserver, room_id: str, machine: Machine, door: Door, folder: Path, crowd: str) -> Json:
+    """Return the bot's configuration on a stage."""
     urls = {name: machine.url(name) for name in machine.repositories.projects}
     units = {"web": "nginx.service", "bridge": "mautrix-slack.service", "forge": "forgejo.service"}
     units |= {"database": "postgresql.service", "opsbot": "opsbot.service"}
     version = {"http": f"{homeserver.url}/_synapse/admin/v1/server_version", "version": "server_version"}
+    host = {"address": "127.0.0.1", "port": door.port, "user": door.user, "host_key": door.host_key}
     return {
-        "homeserver": {"url": homeserver.url, "user": _account(homeserver, "opsbot"), "token_file": "matrix-token"},
+        "homeserver": {"url": homeserver.url, "user": _account(homeserver, f"opsbot{crowd}"), "token_file": "token"},
         "rooms": [room_id],
-        "people": {name: {"level": name, "accounts": [_account(homeserver, name)]} for name in TEAM},
-        "hosts": {
-            machine.host: {
-                "address": "127.0.0.1",
-                "port": machine.port,
-                "user": machine.user,
-                "key_file": "ssh-key",
-                "host_key": machine.host_key,
-            }
-        },
+        "people": {name: {"level": name, "accounts": [_account(homeserver, name + crowd)]} for name in TEAM},
+        "hosts": {machine.host: {**host, "key_file": "ssh-key"}},
         "projects": {name: {"host": machine.host, "services": [name]} for name in urls},
         "services": {"homeserver": {"unit": "conduwuit.service", **version}}
         | {role: {"unit": unit} for role, unit in units.items()}
@@ -59,32 +63,42 @@ def _account(homeserver: Homeserver, name: str) -> str:
 
 
 class Stage:
-    """Everything that the demo runs."""
+    """A team in a room with a bot of their own, before a homeserver and a host that run already."""
 
-    def __init__(self, folder: Path, room_id: str, people: dict[str, Speaker], machine: Machine) -> None:
+    def __init__(self, folder: Path, room_id: str, people: dict[str, Speaker], command: Sequence[str]) -> None:
         self.room_id = room_id
         self.people = people
-        self.machine = machine
         self._folder = folder
+        self._command = command
         self._bot: asyncio.subprocess.Process | None = None
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path, *, pace: float, tell: Callable[[str], None]) -> AsyncIterator[Self]:
-        """Build the world in an empty folder; TELL is called with what is being started."""
+    async def open(
+        cls,
+        folder: Path,
+        *,
+        homeserver: Homeserver,
+        machine: Machine,
+        door: Door | None = None,
+        crowd: str = "",
+        command: Sequence[str] = ("opsbot", "run"),
+    ) -> AsyncIterator[Self]:
+        """Build the stage in a folder, with the bot in its room.
+
+        DOOR is the host's if it is not the machine's own; CROWD makes the accounts' names unique on a homeserver that
+        others use too; COMMAND is the Python module of the bot, with its arguments.
+        """
+        door = door or Door(
+            port=machine.port, user=machine.user, host_key=machine.host_key, client_key=machine.client_key
+        )
         async with AsyncExitStack() as stack:
-            tell("a homeserver (Synapse) and a host (a NixOS machine in a folder, behind SSH) …")
-            homeserver, machine = Homeserver(folder / "synapse"), Machine(folder / "host", pace=pace)
-            # One after the other in the stack, side by side in time.
-            async with asyncio.TaskGroup() as starting:
-                starting.create_task(stack.enter_async_context(homeserver))
-                starting.create_task(stack.enter_async_context(machine))
-            tell("a room, four people, and the bot …")
-            token = await homeserver.register("opsbot", "opsbot")
-            people = {name: await _person(homeserver, name, stack) for name in TEAM}
-            room_id = await _room(homeserver, people)
-            stage = cls(folder, room_id, people, machine)
-            stage.write(configuration(homeserver, room_id, machine, folder), token, machine.client_key.read_text())
+            token = await homeserver.register(f"opsbot{crowd}", "opsbot")
+            people = {name: await _person(homeserver, name + crowd, stack) for name in TEAM}
+            room_id = await _room(people, _account(homeserver, f"opsbot{crowd}"))
+            stage = cls(folder, room_id, people, command)
+            config = configuration(homeserver, room_id, machine, door, folder, crowd)
+            stage.write(config, token, door.client_key.read_text())
             stack.push_async_callback(stage.stop_bot)
             await stage.start_bot()
             yield stage
@@ -92,8 +106,8 @@ class Stage:
     def write(self, config: Json, token: str, key: str) -> None:
         """Write the bot's configuration and its credentials."""
         credentials = self._folder / "credentials"
-        credentials.mkdir(mode=0o700)
-        for name, secret in {"matrix-token": token, "ssh-key": key}.items():
+        credentials.mkdir(mode=0o700, parents=True)
+        for name, secret in {"token": token, "ssh-key": key}.items():
             path = credentials / name
             path.touch(mode=0o400)
             path.chmod(0o600)
@@ -110,11 +124,15 @@ class Stage:
         """What the bot wrote to its log."""
         return self._folder / "opsbot.log"
 
-    async def start_bot(self) -> None:
-        """Start the bot and wait until it has joined the room. Raises DemoError with its last words."""
+    async def start_bot(self, command: Sequence[str] | None = None) -> None:
+        """Start the bot, or COMMAND in its place, and wait until it is in the room.
+
+        Raises DemoError with its last words.
+        """
+        self._command = command or self._command
         with self.log.open("ab") as output:
             self._bot = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", str(_TETHER), "opsbot", "run", "--config", str(self._config)),
+                *(sys.executable, "-P", str(_TETHER), *self._command, "--config", str(self._config)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -132,7 +150,7 @@ class Stage:
         watcher = self.people["admin"]
         while True:
             members = await watcher.ask("GET", f"rooms/{self.room_id}/joined_members")
-            if any(account.startswith("@opsbot:") for account in members["joined"]):
+            if any(account.startswith("@opsbot") for account in members["joined"]):
                 return
             await asyncio.sleep(0.1)
 
@@ -150,6 +168,10 @@ class Stage:
             await bot.wait()
         bot.stdin.close()
 
+    async def bot_ended(self) -> int:
+        """Wait until the bot has ended by itself; return its exit status."""
+        return 0 if self._bot is None else await self._bot.wait()
+
     async def kill_bot(self) -> None:
         """Kill the bot, as kill -9 does."""
         bot, self._bot = self._bot, None
@@ -164,10 +186,9 @@ async def _person(homeserver: Homeserver, name: str, stack: AsyncExitStack) -> S
     return await stack.enter_async_context(Speaker.with_token(homeserver.url, token))
 
 
-async def _room(homeserver: Homeserver, people: dict[str, Speaker]) -> str:
+async def _room(people: dict[str, Speaker], bot: str) -> str:
     admin, *others = people.values()
-    invited = [person.user_id for person in others] + [_account(homeserver, "opsbot")]
-    room_id = await admin.create_room(*invited, name="ops", room_alias_name="ops")
+    room_id = await admin.create_room(*(person.user_id for person in others), bot, name="ops")
     for person in others:
         await person.join(room_id)
     return room_id
