@@ -8,6 +8,17 @@ from opsbot.errors import HostError, HostUnreachableError
 from opsbot.model import Json
 
 
+class NotThatHostError(HostUnreachableError):
+    """Something else answers than the managed host that we know, and so nobody knows what that one does.
+
+    `code` is `host-key` or `no-helper`. It may pass, as when a deploy that broke it is undone; it is never "failed".
+    """
+
+    def __init__(self, sentence: str = "", *, code: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
 def parsed(line: bytes) -> dict[str, Json] | None:
     """Return what a line of the protocol says; None when it is none. Bytes that are not UTF-8 are replaced."""
     try:
@@ -38,7 +49,16 @@ def reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
-def no_helper(host: str, status: int, complaint: bytes) -> HostError:
+def other_key(host: str, *, shown: str, wanted: str) -> NotThatHostError:
+    """Return the error for a host that shows another key than the configured one; both are fingerprints."""
+    return NotThatHostError(
+        f"{host} shows the host key {shown}, but the configuration has {wanted}. "
+        "Either it is not that host, or its key was changed: find out which before you change host_key.",
+        code="host-key",
+    )
+
+
+def no_helper(host: str, status: int, complaint: bytes) -> NotThatHostError:
     """Return the error for something else than `opsbot-host` that answered, and ended with STATUS."""
     words = _last_words(complaint)
     said = f"it said: {words}" if words else f"exit status {status}"
@@ -48,7 +68,7 @@ def no_helper(host: str, status: int, complaint: bytes) -> HostError:
         hint = "opsbot-host is not there; import nix/host.nix into the host's configuration"
     else:
         hint = "the SSH user does not run opsbot-host; import nix/host.nix into the host's configuration"
-    return HostError(f"{host} does not answer as a managed host ({said}): {hint}.", code="no-helper")
+    return NotThatHostError(f"{host} does not answer as a managed host ({said}): {hint}.", code="no-helper")
 
 
 def _last_words(complaint: bytes) -> str:

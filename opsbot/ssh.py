@@ -137,11 +137,7 @@ class SshHost:
             async with asyncio.timeout(CONNECT):
                 self._connection = await self._dial(pin)
         except asyncssh.HostKeyNotVerifiable:
-            raise HostError(
-                f"{self.name} shows the host key {pin.shown}, but the configuration has {pin.wanted}. "
-                "Either it is not that host, or its key was changed: find out which before you change host_key.",
-                code="host-key",
-            ) from None
+            raise answers.other_key(self.name, shown=pin.shown, wanted=pin.wanted) from None
         except asyncssh.PermissionDenied:
             why = f"it does not let {self._address.user} in with our key {self._key.get_fingerprint()}"
             raise answers.lost(self.name, f"{why}; add that key to the host's configuration") from None
