@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from opsbot.standin import faults
@@ -9,21 +10,24 @@ from opsbot.standin.control import ControlError
 from opsbot.standin.nixstore import NixError
 from opsbot.standin.paths import Layout
 
+#: Where each program is; only its own module is imported, so that it starts fast.
+_PROGRAMS = {
+    "init": ("init", "main"),
+    "journalctl": ("systemd", "journalctl"),
+    "nix": ("nix", "nix"),
+    "nix-env": ("nix", "nix_env"),
+    "nix-store": ("nix", "nix_store"),
+    "nixos-rebuild": ("nix", "nixos_rebuild"),
+    "switch-to-configuration": ("switch", "main"),
+    "systemctl": ("systemd", "systemctl"),
+    "systemd-run": ("systemd", "systemd_run"),
+}
+
 
 def _program(name: str) -> Callable[[Layout, Sequence[str]], int]:
-    from opsbot.standin import nix, switch, systemd  # noqa: PLC0415 -- init needs none of them, and these not each other
-
-    known: dict[str, Callable[[Layout, Sequence[str]], int]] = {
-        "nix": nix.nix,
-        "nix-env": nix.nix_env,
-        "nix-store": nix.nix_store,
-        "nixos-rebuild": nix.nixos_rebuild,
-        "switch-to-configuration": switch.main,
-        "systemctl": systemd.systemctl,
-        "systemd-run": systemd.systemd_run,
-        "journalctl": systemd.journalctl,
-    }
-    return known[name]
+    module, function = _PROGRAMS[name]
+    program: Callable[[Layout, Sequence[str]], int] = getattr(import_module(f"opsbot.standin.{module}"), function)
+    return program
 
 
 def main() -> int:
@@ -32,13 +36,6 @@ def main() -> int:
     if flag != "--root":
         raise SystemExit("usage: python -m opsbot.standin --root ROOT PROGRAM …")
     layout = Layout(Path(root))
-    if name == "init":
-        import asyncio  # noqa: PLC0415 -- the programs start in a tenth of the time without it
-
-        from opsbot.standin import init  # noqa: PLC0415
-
-        asyncio.run(init.run(layout))
-        return 0
     if (status := faults.take(layout, name, arguments)) is not None:
         return status
     try:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from opsbot.standin import units
 
+#: Keys whose change restarts nothing.
+_IGNORED = {"Description", "Documentation", "OnFailure", "OnSuccess", "RefuseManualStart", "SourcePath"}
+
 
 @dataclass
 class Changes:
@@ -29,7 +32,7 @@ def compare(old: Mapping[str, str], new: Mapping[str, str], active: Collection[s
     changes = Changes()
     for name in sorted(active):
         file = units.template(name)
-        if file not in old or old[file] == new.get(file):
+        if file not in old or (file in new and _meaning(old[file]) == _meaning(new[file])):
             continue
         if file not in new:
             if not units.parse(name, old[file]).switches["stay"]:
@@ -37,6 +40,10 @@ def compare(old: Mapping[str, str], new: Mapping[str, str], active: Collection[s
             continue
         _changed(changes, name, units.parse(name, new[file]).switches)
     return changes
+
+
+def _meaning(text: str) -> dict[str, list[str]]:
+    return {key: values for key, values in units.sections(text).items() if key not in _IGNORED}
 
 
 def _changed(changes: Changes, name: str, switches: Mapping[str, bool]) -> None:

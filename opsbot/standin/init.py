@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,11 +111,13 @@ class Init:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request."""
-        asked = json.loads(await reader.readline())
         try:
+            asked = json.loads(await reader.readline())
             answer: dict[str, Any] = {"result": await self.answer(asked.pop("verb"), asked)}
         except UnitError as error:
             answer = {"error": str(error), "status": error.status}
+        except Exception as error:  # noqa: BLE001 -- whoever asked must hear of it, whatever it was
+            answer = {"error": f"{type(error).__name__}: {error}", "status": 1}
         with contextlib.suppress(ConnectionError):
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
@@ -155,3 +157,11 @@ async def run(layout: Layout) -> None:
             server.close()
             await init.gate.shut()
             await init.manager.halt()
+
+
+def main(layout: Layout, arguments: Sequence[str]) -> int:
+    """Run the machine as a program of its own."""
+    if arguments:
+        raise SystemExit("init takes no arguments")
+    asyncio.run(run(layout))
+    return 0

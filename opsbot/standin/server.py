@@ -8,12 +8,14 @@ from collections.abc import Mapping
 
 import asyncssh
 
-from opsbot.standin import processes
+from opsbot.standin import pipes, processes
 from opsbot.standin.paths import Layout
 
 USER = "opsbot"
 #: OpenSSH's own limit of channels on one connection.
 _MAX_SESSIONS = 10
+#: What a shell adds to the number of the signal that ended a command.
+_SIGNALLED = 128
 
 
 class _Session(asyncssh.SSHServerProcess[bytes]):
@@ -75,14 +77,14 @@ class _Server(asyncssh.SSHServer):
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        self._gate.keep(child)
-        await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
-        status = await processes.ended(child)
-        await process.stdout.drain()
-        if status < 0:
-            process.exit_with_signal("TERM")
-        else:
-            process.exit(status)
+        end = self._gate.keep(child)
+        gone = asyncio.create_task(process.channel.wait_closed())
+        async with pipes.joined(child, process) as done:
+            await asyncio.wait([gone, done], return_when=asyncio.FIRST_COMPLETED)
+        if not gone.done():
+            status = await end
+            process.exit(status if status >= 0 else _SIGNALLED - status)
+            await gone
 
 
 class Gate:
@@ -99,11 +101,12 @@ class Gate:
         """Return what the forced command finds in its environment."""
         return {**self._base, "USER": USER, "LOGNAME": USER, "SSH_ORIGINAL_COMMAND": command}
 
-    def keep(self, child: subprocess.Popen[bytes]) -> None:
+    def keep(self, child: subprocess.Popen[bytes]) -> asyncio.Task[int]:
         """Wait for a child even when its connection has gone, as sshd does."""
         task = asyncio.create_task(processes.ended(child))
         self._children.add(task)
         task.add_done_callback(self._children.discard)
+        return task
 
     async def open(self) -> None:
         """Listen."""

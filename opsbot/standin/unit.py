@@ -126,6 +126,8 @@ class Unit:
         self.active, self.sub = active, sub
 
     def _rest(self, active: str, sub: str, *, well: bool = False) -> None:
+        if active == "failed" and self.file.collect:
+            active, sub = "inactive", "dead"
         self._become(active, sub)
         if self._starting is not None and not self._starting.done():
             self._starting.set_result(well)

@@ -34,6 +34,8 @@ class UnitFile:
     restart_after: float = 0.1
     stop_within: float = 90.0
     kill_mode: str = "control-group"
+    #: Whether it is forgotten at once when it has failed.
+    collect: bool = False
     #: The switches of switch-to-configuration: X-RestartIfChanged and the like.
     switches: Mapping[str, bool] = field(default_factory=dict)
 
@@ -92,6 +94,7 @@ def parse(name: str, text: str) -> UnitFile:
         restart=last("Restart", "no"),
         restart_after=seconds(last("RestartSec", "100ms")),
         stop_within=seconds(last("TimeoutStopSec", "90s")),
+        collect=last("CollectMode", "inactive") == "inactive-or-failed",
         kill_mode=last("KillMode", "control-group"),
         switches={
             "reload": yes("X-ReloadIfChanged", "no"),
