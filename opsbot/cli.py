@@ -4,14 +4,12 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from opsbot import __version__
 from opsbot.config import FILE_VARIABLE, load
-from opsbot.credentials import Credentials
 from opsbot.errors import OpsbotError
 
 #: Where the configuration is when nobody says otherwise.
@@ -57,19 +55,10 @@ def parser() -> argparse.ArgumentParser:
 
 def _run(chosen: argparse.Namespace) -> int:
     config = load(chosen.config, os.environ)
-    from opsbot.app import App  # noqa: PLC0415 - a wrong configuration is told without it, and so at once
-
-    async def serve() -> int:
-        stop = asyncio.Event()
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-        async with App.open(config, Credentials.of(os.environ, config.credentials)) as app:
-            await app.run(stop)
-        return 0
+    from opsbot import app  # noqa: PLC0415 - a wrong configuration is told without it, and so at once
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("asyncssh").setLevel(logging.WARNING)
-    return asyncio.run(serve())
+    return asyncio.run(app.main(config, os.environ))
 
 
 def _demo(chosen: argparse.Namespace) -> int:

@@ -148,7 +148,6 @@ VersionPlace = Annotated[
         "must be keys of the JSON answer, like server.version, or a header of it, like header:Server.",
     ),
 ]
-Device = Annotated[str, _word(r"[^\x00-\x1f\x7f]{1,100}", "must be one line of text.")]
 Zone = Annotated[str, AfterValidator(_zone)]
 HostKey = Annotated[str, AfterValidator(_host_key)]
 Endpoint = Annotated[str, _endpoint()]

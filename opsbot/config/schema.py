@@ -19,7 +19,6 @@ class Homeserver(_Section):
     user: g.Account = Field(description="the bot's own Matrix id, like @opsbot:example.org")
     token_file: g.Secret | None = Field(None, description="the name of the credential with the bot's access token")
     password_file: g.Secret | None = Field(None, description="the name of the credential with the bot's password")
-    device_name: g.Device = Field("opsbot", description="what the bot's session is called")
 
     @property
     def server(self) -> str:
