@@ -7,10 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opsbot import __version__
 from opsbot.config import FILE_VARIABLE, load
 from opsbot.errors import OpsbotError
+
+if TYPE_CHECKING:
+    from opsbot.commands import Command
 
 #: Where the configuration is when nobody says otherwise.
 CONFIG = "/etc/opsbot/config.yaml"
@@ -45,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     check.set_defaults(do=_check)
     commands = verbs.add_parser("commands", help="list what can be said to the bot")
     commands.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="further folders of commands")
+    commands.add_argument("--markdown", action="store_true", help="as the page of the manual, with the whole help")
     commands.set_defaults(do=_commands)
 
     place = os.environ.get(FILE_VARIABLE, CONFIG)
@@ -83,13 +88,25 @@ def _check(chosen: argparse.Namespace) -> int:
 
 
 def _commands(chosen: argparse.Namespace) -> int:
-    from opsbot import plugins  # noqa: PLC0415 - as above
+    from opsbot import plugins  # noqa: PLC0415 - the other commands start faster without it
 
     commands = sorted(plugins.load(plugins.home(), *chosen.folders).values(), key=lambda one: (one.needs, one.name))
-    width = max((len(one.usage) for one in commands), default=0)
-    for one in commands:
-        sys.stdout.write(f"{one.usage:<{width}}  {str(one.needs) if one.needs else '':<11}  {one.summary}\n")
+    sys.stdout.write(_page(commands) if chosen.markdown else _table(commands))
     return 0
+
+
+def _table(commands: Sequence["Command"]) -> str:
+    width = max((len(one.usage) for one in commands), default=0)
+    rows = (f"{one.usage:<{width}}  {str(one.needs) if one.needs else '':<11}  {one.summary}" for one in commands)
+    return "".join(f"{row}\n" for row in rows)
+
+
+def _page(commands: Sequence["Command"]) -> str:
+    parts = ["# Commands", "This page is made by `opsbot commands --markdown`; the words are those of `!help`."]
+    for one in commands:
+        who = f"the level {one.needs} and above" if one.needs else "everybody"
+        parts += [f"## {one.name}", f"`!{one.usage}`", one.help, f"For {who}."]
+    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

@@ -89,6 +89,8 @@ def test_the_commands_are_listed(tmp_path: Path) -> None:
     assert status == 0
     assert re.search(r"^hello \[NAME\] +Greet NAME\.$", said, re.MULTILINE)
     assert re.search(r"^wave +Wave\.$", said, re.MULTILINE)
+    status, page = cli("commands", "--markdown", tmp_path)
+    assert (status, "\n## wave\n\n`!wave`\n\nWave.\n\nFor everybody.\n" in page) == (0, True)
     (tmp_path / "broken.py").write_text("nonsense")
     status, said = cli("commands", tmp_path)
     assert (status, "opsbot: The plugin broken.py does not load" in said) == (1, True)
