@@ -1,0 +1,47 @@
+# `make` lists what there is. `make PYTHON=python3.12 …` takes another Python than `python3`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: help demo test lint docs lock clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1  \2/p' Makefile
+
+demo: $(READY) ## talk to opsbot on this machine; with SCRIPT=docs/demo.txt it plays a conversation
+	@$(BIN)/opsbot demo $(if $(SCRIPT),--script '$(SCRIPT)')
+
+test: $(READY) ## run the tests; ARGS='tests/plugins -k deploy' for some of them
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## run ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+docs: $(READY) ## write docs/commands.md anew from the plugins
+	$(BIN)/opsbot commands --markdown > docs/commands.md
+
+lock: ## write requirements.lock anew from pyproject.toml; needs uv; ARGS=--upgrade takes newer versions
+	uv pip compile pyproject.toml --extra demo --extra test --extra lint --extra build \
+	  --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --output-file requirements.lock --quiet $(ARGS)
+
+clean: ## remove what `make` has made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find opsbot plugins tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null \
+	  || { echo "There is no $(PYTHON) here. Run: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "opsbot needs Python 3.11 or newer. Name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "$(PYTHON) cannot make a virtual environment. Run: apt-get install python3-venv"; exit 1; }
+	@echo "The first run fetches opsbot's libraries into $(VENV): about 90 MB, a minute or two. Later runs start at once."
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --disable-pip-version-check --require-hashes --only-binary :all: --no-deps --no-compile -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation --no-index --quiet --editable .
+	@touch $(READY)
