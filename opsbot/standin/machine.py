@@ -65,6 +65,11 @@ class Machine:
         return int(self._ports["ssh"].getsockname()[1])
 
     @property
+    def pid(self) -> int:
+        """Its process 1; everything that runs on it descends from there."""
+        return self._init.pid if self._init is not None else 0
+
+    @property
     def client_key(self) -> Path:
         """The private key that may log in."""
         return self.layout.ssh / "client_ed25519_key"

@@ -53,7 +53,7 @@ class Manager:
             if known is not None:
                 return known
             raise UnitError(f"Unit {name} not found.", 5) from None
-        file = units.parse(name, self.layout.within(text))
+        file = units.moved(units.parse(name, text), self.layout.within)
         if known is None:
             known = self.units[name] = Unit(file, self.journal, self._environment())
         known.file = file

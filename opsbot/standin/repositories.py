@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from opsbot.standin import flake, samples
 from opsbot.standin.nixstore import Store
@@ -98,16 +99,14 @@ class Repositories:
     #: The platform's commits that became generations, oldest first, each with its age in days.
     deployed: Sequence[tuple[str, float]] = ()
 
-    def pin(
-        self, store: Store, subject: str, pins: Mapping[str, str], *, days_ago: float = 0.0, **changes: object
-    ) -> str:
+    def pin(self, store: Store, subject: str, pins: Mapping[str, str], *, days_ago: float = 0.0, **changes: Any) -> str:
         """Commit a platform whose inputs are PINS (commits by project) to its main.
 
         CHANGES are keys of platform.json; `services` replaces the services.
         """
         inputs = {name: (self.projects[name].url, self.ports[name]) for name in pins}
         services = changes.pop("services", samples.SERVICES)
-        files = samples.platform(self.host, inputs, services, **changes)  # type: ignore[arg-type] # JSON of a test's
+        files = samples.platform(self.host, inputs, services, **changes)
         root = {name: name for name in ("nixpkgs", *pins)}
         nodes: dict[str, object] = {"nixpkgs": samples.NIXPKGS, "root": {"inputs": root}}
         for name, commit in pins.items():

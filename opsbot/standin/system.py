@@ -166,7 +166,7 @@ class SystemBuilder:
     def _unit(self, name: str, description: str, package: Path, environment: Mapping[str, str], *more: str) -> Path:
         lines = ["[Unit]", "After=network-online.target", f"Description={description}", "", "[Service]"]
         lines += [f'Environment="{key}={value}"' for key, value in sorted(environment.items())]
-        lines += ["DynamicUser=true", f"ExecStart={package}/bin/{name}", *more]
+        lines += ["DynamicUser=true", f"ExecStart={shlex.quote(str(package))}/bin/{name}", *more]
         return self.builder.text(f"unit-{name}.service", f"{name}.service", "\n".join(lines) + "\n", [package])
 
 

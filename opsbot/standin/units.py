@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 _SPANS = {"": 1.0, "s": 1.0, "sec": 1.0, "ms": 0.001, "min": 60.0, "m": 60.0, "h": 3600.0}
@@ -108,3 +108,18 @@ def parse(name: str, text: str) -> UnitFile:
 def with_command(file: UnitFile, command: list[str]) -> UnitFile:
     """Return the unit with COMMAND as the one that it runs."""
     return replace(file, type="exec" if file.type == "oneshot" else file.type, commands=(tuple(command),))
+
+
+def moved(file: UnitFile, within: Callable[[str], str]) -> UnitFile:
+    """Return the unit with every path that it names put WITHIN another root."""
+    commands, after_stop = (
+        tuple(tuple(map(within, command)) for command in commands) for commands in (file.commands, file.after_stop)
+    )
+    return replace(
+        file,
+        commands=commands,
+        after_stop=after_stop,
+        environment={key: within(value) for key, value in file.environment.items()},
+        directory=within(file.directory),
+        output=file.output and within(file.output),
+    )
