@@ -57,7 +57,7 @@ class Inbox:
     async def seen(self) -> dict[str, str]:
         """Return the last event seen of each room that any sync has brought."""
         query = select(seen_rooms.c.room_id, seen_rooms.c.event_id)
-        return await self._database.read(lambda c: dict(c.execute(query).tuples().all()))
+        return await self._database.read(lambda c: {row.room_id: row.event_id for row in c.execute(query)})
 
     async def knows(self, event_ids: Collection[str]) -> frozenset[str]:
         """Return those of the events that were accepted before."""
