@@ -11,7 +11,8 @@ from opsbot.config import BadConfigError, Config, load
 from opsbot.connect import forgejo, ssh_host
 from opsbot.credentials import Credentials
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, ConfigError, ForgeError, OpsbotError
-from opsbot.matrix.client import AnswerError, Client, TokenRefusedError
+from opsbot.matrix.client import Client
+from opsbot.matrix.problems import AnswerError, TokenRefusedError
 from opsbot.model import Json
 from opsbot.onhost import PROTOCOL
 from opsbot.plugins import home

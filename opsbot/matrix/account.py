@@ -5,8 +5,9 @@ from pathlib import Path
 
 from opsbot.errors import ConfigError
 from opsbot.letters import Memory
-from opsbot.matrix.client import AnswerError, Client, TokenRefusedError
+from opsbot.matrix.client import Client
 from opsbot.matrix.events import mapping, text
+from opsbot.matrix.problems import AnswerError, TokenRefusedError
 from opsbot.matrix.settings import MatrixSettings
 
 _LOGIN = "matrix.login"

@@ -14,28 +14,15 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import nio
 
-from opsbot.errors import ChatRefusedError, ChatUnreachableError
+from opsbot.errors import ChatUnreachableError
 from opsbot.matrix.events import mapping, text
-from opsbot.matrix.patience import HomeserverUnwellError
+from opsbot.matrix.problems import AnswerError, HomeserverUnwellError, TokenRefusedError
 
 #: Seconds, at most, that a homeserver may tell us to wait.
 LONGEST_WAIT = 300.0
 _TOO_MANY = 429
 _TOO_LARGE = 413
 _UNAUTHORISED = 401
-
-
-class AnswerError(ChatRefusedError):
-    """The homeserver said no."""
-
-    def __init__(self, sentence: str = "", *, status: int, code: str) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.code = code
-
-
-class TokenRefusedError(ChatUnreachableError):
-    """The homeserver does not accept the bot's access token."""
 
 
 class Client:

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
 from opsbot.letters import Letters, Mailbox, Memory
 from opsbot.matrix.account import Account
-from opsbot.matrix.client import Client, TokenRefusedError
-from opsbot.matrix.patience import pause, rest
+from opsbot.matrix.client import Client
+from opsbot.matrix.patience import alive, pause, rest
+from opsbot.matrix.problems import TokenRefusedError
 from opsbot.matrix.rooms import Rooms
 from opsbot.matrix.sender import Sender
 from opsbot.matrix.settings import MatrixSettings
@@ -94,11 +96,11 @@ class MatrixEdge:
             return
         raise LockedOutError(str(problem.exceptions[0]))
 
-    async def _persist(self, step: Callable[[], Awaitable[object]]) -> None:
+    async def _persist(self, step: Callable[[], Coroutine[Any, Any, object]]) -> None:
         failures = 0
         while True:
             try:
-                await step()
+                await alive(step(), self._on_turn)
             except TokenRefusedError as problem:
                 await self._locked_out(problem)
             except (ChatUnreachableError, ChatRefusedError) as problem:

@@ -5,7 +5,8 @@ import random
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from opsbot.errors import ChatUnreachableError, OpsbotError
+from opsbot.errors import OpsbotError
+from opsbot.matrix.problems import AnswerError, HomeserverUnwellError, TokenRefusedError
 
 #: Seconds, at most, while nobody answers: whoever waits for a deploy waits for this too.
 AWAY = 2.0
@@ -17,18 +18,10 @@ TICK = 5.0
 T = TypeVar("T")
 
 
-class HomeserverUnwellError(ChatUnreachableError):
-    """The homeserver answers, but not what it was asked."""
-
-    def __init__(self, sentence: str = "", *, wait: float = 0.0) -> None:
-        super().__init__(sentence)
-        #: Seconds that the homeserver wants to be left alone.
-        self.wait = wait
-
-
 def pause(failures: int, problem: OpsbotError) -> float:
     """Return the seconds to wait after so many FAILURES in a row; random, so that not all come back at once."""
-    most = UNWELL if isinstance(problem, HomeserverUnwellError) else AWAY
+    answered = isinstance(problem, HomeserverUnwellError | TokenRefusedError | AnswerError)
+    most = UNWELL if answered else AWAY
     least = problem.wait if isinstance(problem, HomeserverUnwellError) else 0.0
     grown = min(most, 0.1 * 2.0 ** min(failures, 10))
     return least + grown * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing

@@ -8,10 +8,11 @@ from typing import Any
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
 from opsbot.letters import Letter, Letters
-from opsbot.matrix.client import AnswerError, Client
+from opsbot.matrix.client import Client
 from opsbot.matrix.content import content_of
 from opsbot.matrix.events import mapping, text
-from opsbot.matrix.patience import HomeserverUnwellError, pause
+from opsbot.matrix.patience import pause
+from opsbot.matrix.problems import AnswerError, HomeserverUnwellError
 
 log = logging.getLogger(__name__)
 

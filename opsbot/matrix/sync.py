@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
 from opsbot.letters import Mailbox
-from opsbot.matrix.client import Client, TokenRefusedError
+from opsbot.matrix.client import Client
 from opsbot.matrix.events import TIMELINE_TYPES, Batch, Timeline, batch_of, mapping, text, to_message
 from opsbot.matrix.gaps import Gaps
-from opsbot.matrix.patience import HomeserverUnwellError, alive, pause, rest
+from opsbot.matrix.patience import alive, pause, rest
+from opsbot.matrix.problems import HomeserverUnwellError, TokenRefusedError
 from opsbot.matrix.rooms import Rooms
 from opsbot.matrix.settings import MatrixSettings
 from opsbot.model import Message
@@ -100,7 +101,8 @@ class Sync:
         batch = await self._ask(stored, poll, poll + min(self._settings.patience * (failures + 1), LONGEST))
         await self._take_in(batch, stored)
         self._hooks.on_synced()
-        if self._calm and not batch.timelines and asyncio.get_running_loop().time() - began < LEAST_TURN:
+        still = not batch.timelines or (stored is not None and stored[0] == batch.position)
+        if self._calm and still and asyncio.get_running_loop().time() - began < LEAST_TURN:
             await asyncio.sleep(LEAST_TURN)
         self._calm = True
 
@@ -123,7 +125,6 @@ class Sync:
             messages += await self._said(room_id, timeline, stored=stored, seen=seen.get(room_id))
         if heard or stored is None or stored[0] != batch.position:
             last = {room: _last(line) or seen.get(room, "") for room, line in heard.items()}
-            messages.sort(key=lambda message: message.sent_at)
             await self._inbox.accept(messages, position=batch.position, seen=last)
         if messages:
             self._hooks.on_messages()

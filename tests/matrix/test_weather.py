@@ -4,7 +4,8 @@ from dataclasses import replace
 import pytest
 
 from opsbot.errors import ChatUnreachableError
-from opsbot.matrix.patience import AWAY, UNWELL, HomeserverUnwellError, alive, pause, rest
+from opsbot.matrix.patience import AWAY, UNWELL, alive, pause, rest
+from opsbot.matrix.problems import HomeserverUnwellError, TokenRefusedError
 from tests.matrix.bot import running
 from tests.matrix.conftest import Place
 from tests.matrix.proxy import Mood, Proxy
@@ -64,10 +65,11 @@ async def test_the_room_of_a_homeserver_that_is_away_is_unknown(place: Place, pr
 
 def test_pauses_grow_and_stop_growing() -> None:
     """Pauses grow to two seconds when nobody answers, and to ten when the answers are errors."""
-    away, unwell = ChatUnreachableError(), HomeserverUnwellError()
+    away = ChatUnreachableError()
     assert pause(1, away) <= 0.2
     assert all(AWAY / 2 <= pause(failures, away) <= AWAY for failures in (5, 50, 5000))
-    assert all(UNWELL / 2 <= pause(failures, unwell) <= UNWELL for failures in (7, 5000))
+    for unwell in (HomeserverUnwellError(), TokenRefusedError()):
+        assert all(UNWELL / 2 <= pause(failures, unwell) <= UNWELL for failures in (7, 5000))
 
 
 def test_a_homeserver_is_left_alone_as_long_as_it_wants() -> None:
