@@ -83,7 +83,7 @@ def tree(store: Store, ref: Ref) -> Path:
 
     def unpack(folder: Path) -> None:
         packed = git("-C", _repository(ref.url), "archive", "--format=tar", rev)
-        subprocess.run(["tar", "--extract", "--directory", str(folder)], input=packed, check=True)
+        subprocess.run(["tar", "--extract", "--touch", "--directory", str(folder)], input=packed, check=True)
 
     return store.realise(store.path("source", rev), unpack)
 

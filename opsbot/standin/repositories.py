@@ -44,7 +44,7 @@ class Repository:
     ) -> str:
         """Add a commit with FILES (by their names) to a branch, which begins at ONTO if it is new; return its id."""
         base = f"refs/heads/{branch}" if self._has(branch) else onto
-        stamp = f"{author} {time.time() - days_ago * _DAY:.0f} +0000"
+        stamp = f"{author} {int(time.time() - days_ago * _DAY)} +0000"
         head = ["feature done", f"commit refs/heads/{branch}", "mark :1", f"author {stamp}", f"committer {stamp}"]
         parts = [*map(str.encode, head), _data(subject + "\n"), *([f"from {base}^0".encode()] if base else [])]
         for name, text in files.items():

@@ -106,6 +106,7 @@ class Unit:
             self._late = bool(late)
             processes.send(whole if late else [], signal.SIGKILL)
             await asyncio.wait([self._life])
+            processes.send(whole if self.file.kill_mode != "process" else [], signal.SIGKILL)
 
     def abandon(self) -> list[asyncio.Task[None]]:
         """Give up watching it; return the task that did."""
@@ -157,9 +158,10 @@ class Unit:
             end = asyncio.create_task(processes.ended(process))
             ready = asyncio.create_task(notification.ready())
             await asyncio.wait([end, ready], return_when=asyncio.FIRST_COMPLETED)
+            started = ready.done()
             ready.cancel()
             await asyncio.wait([ready])
-        if not end.done() and self.file.type != "oneshot" and not self._stopping:
+        if started and self.file.type != "oneshot" and not self._stopping:
             self._say(f"Started {self.title}.")
             self._rest("active", "running", well=True)
         code = await end
@@ -182,10 +184,11 @@ class Unit:
             return
         reader = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), process.stdout)
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), process.stdout)
         identifier = Path(self.file.commands[0][0]).name
-        async for line in reader:
-            self.journal.write(self.name, identifier, line.decode(errors="replace").rstrip(), process.pid)
+        with contextlib.closing(transport):
+            async for line in reader:
+                self.journal.write(self.name, identifier, line.decode(errors="replace").rstrip(), process.pid)
 
     async def _afterwards(self, command: tuple[str, ...], code: int) -> None:
         how = "killed" if code < 0 else "exited"
@@ -223,8 +226,12 @@ class Unit:
 
     async def _again(self, active: str, sub: str, *, wanted: set[str]) -> None:
         recent = [at for at in self._starts if at > time.monotonic() - _STARTS_WITHIN]
-        if self._stopping or self.file.restart not in wanted or len(recent) >= _STARTS:
+        if self._stopping or self.file.restart not in wanted:
             self._rest(active, sub)
+            return
+        if len(recent) >= _STARTS:
+            self._say(f"{self.name}: Start request repeated too quickly.")
+            self._rest("failed", "failed")
             return
         self._rest("activating", "auto-restart")
         await asyncio.sleep(self.file.restart_after)
