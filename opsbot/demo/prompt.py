@@ -68,10 +68,8 @@ class Prompt:
         match line.split():
             case ["/as", name] if name in TEAM:
                 self._name = name
-            case ["/quit"]:
-                print("Ctrl-D ends.")  # noqa: T201 - the terminal is what this is for
             case ["/log"]:
-                print(self._stage.log.read_text(errors="replace")[-4000:])  # noqa: T201 - as above
+                print(self._stage.log.read_text(errors="replace")[-4000:])  # noqa: T201 - the terminal is what this is for
             case _:
                 print(f"There is /as NAME ({', '.join(TEAM)}) and /log. Commands begin with an exclamation mark.")  # noqa: T201 - as above
 

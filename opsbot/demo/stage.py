@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,6 +14,7 @@ from opsbot.demo.homeserver import Homeserver
 from opsbot.demo.speaker import Speaker
 from opsbot.errors import OpsbotError
 from opsbot.model import Json
+from opsbot.standin import launchers
 from opsbot.standin.machine import Machine
 
 #: The people of the demo, by their level.
@@ -136,6 +138,8 @@ class Stage:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output,
                 stderr=output,
+                # A checkout that is not installed finds itself, too.
+                env={**os.environ, "PYTHONPATH": launchers.package_folder()},
             )
         joined = asyncio.create_task(self._joined())
         died = asyncio.create_task(self._bot.wait())

@@ -36,7 +36,7 @@ async def activate(work: Work, on_host: str, *, verb: str, **arguments: Json) ->
             state = await work.watch("activate", "activate", on_host, again=ask)
         except HostError as error:
             state = {"status": "refused", "error": {"code": error.code, "message": str(error)}}
-        return state, _note(state)
+        return {**state, "cancelled_by": await work.cancelled_by()}, _note(state)
 
     return await work.stage("activate", step)
 
@@ -65,7 +65,8 @@ async def prove(work: Work, on_host: str, state: Json, *, before: Mapping[str, b
             end = await work.watch("prove", "activate", on_host, again=again, at_work=ANSWERED)
         except HostError as error:
             end = {"status": "stuck", "why": str(error)}
-        return {**end, "bot_warnings": verdict["warnings"]}, "; ".join(verdict["warnings"])
+        told = {"bot_warnings": verdict["warnings"], "cancelled_by": await work.cancelled_by()}
+        return {**end, **told}, "; ".join(verdict["warnings"])
 
     return await work.stage("prove", step)
 
@@ -106,9 +107,9 @@ def end_unless_committed(work: Work, state: Json, what: str) -> None:
         case "refused":
             raise work.ended(Outcome.REFUSED, f"{what} was not activated: {why}")
         case "reverted":
-            who = (job.details or {}).get("cancelled_by")
+            outcome = Outcome.CANCELLED if state.get("cancelled_by") else Outcome.UNDONE
             headline = f"{what} was undone: {why} `{job.host}` runs what it ran before."
-            raise work.ended(Outcome.CANCELLED if who else Outcome.UNDONE, headline, more=units)
+            raise work.ended(outcome, headline, more=units)
         case "rebooted":
             headline = f"{what} was undone: `{job.host}` was rebooted before the commit, and runs what it ran before."
             raise work.ended(Outcome.UNDONE, headline)

@@ -33,7 +33,7 @@ async def prepare(work: Work, revision: str, on_host: str) -> Json:
             built = {"status": "unreachable", "error": {"code": "unreachable", "message": str(error)}}
         except HostError as error:
             built = {"status": "failed", "error": {"code": error.code, "message": str(error)}}
-        return built, _built_note(built)
+        return {**built, "cancelled_by": await work.cancelled_by()}, _built_note(built)
 
     built = await work.stage("prepare", step)
     if built["status"] != "built":
@@ -58,7 +58,7 @@ def _end_unbuilt(work: Work, built: Json, revision: str) -> None:
             headline = f"{job.project} {short(built['pin'])} is what runs on `{job.host}` already; nothing was changed."
             raise work.ended(Outcome.UNCHANGED, headline)
         case "cancelled":
-            who = (job.details or {}).get("cancelled_by", "somebody")
+            who = built["cancelled_by"] or "somebody at the host"
             raise work.ended(
                 Outcome.CANCELLED, f"{job.project} was cancelled by {who} while it was built; nothing was changed."
             )

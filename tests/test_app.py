@@ -1,0 +1,114 @@
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from opsbot.demo.homeserver import free_port
+
+WITHIN = 30.0
+
+
+def write_configuration(folder: Path) -> Path:
+    """Write a configuration whose homeserver and host are away."""
+    credentials = folder / "credentials"
+    credentials.mkdir(mode=0o700)
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    for name, secret in {"token": "secret", "ssh-key": key.export_private_key().decode()}.items():
+        (credentials / name).touch(mode=0o600)
+        (credentials / name).write_text(secret)
+    host_key = key.export_public_key().decode().strip()
+    config = {
+        "homeserver": {"url": f"http://127.0.0.1:{free_port()}", "user": "@opsbot:example.org", "token_file": "token"},
+        "rooms": ["!ops:example.org"],
+        "people": {"dan": {"level": "admin", "accounts": ["@dan:example.org"]}},
+        "hosts": {"ops": {"address": "127.0.0.1", "port": free_port(), "key_file": "ssh-key", "host_key": host_key}},
+        "database": f"sqlite:///{folder / 'opsbot.db'}",
+        "credentials": str(credentials),
+    }
+    path = folder / "opsbot.yaml"
+    path.write_text(json.dumps(config))
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration whose homeserver and host are away."""
+    return write_configuration(tmp_path)
+
+
+class Supervisor:
+    """What systemd is to a service: a socket that it may notify."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "notify"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.bind(str(self.path))
+
+    async def hears(self, words: str) -> None:
+        """Wait until the service has said WORDS."""
+        async with asyncio.timeout(WITHIN):
+            while await asyncio.get_running_loop().sock_recv(self._socket, 1024) != words.encode():
+                pass
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.close()
+
+
+@asynccontextmanager
+async def bot(config: Path, supervisor: Supervisor) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the bot as a service."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "opsbot", "run", "--config", str(config)),
+        env={**os.environ, "NOTIFY_SOCKET": str(supervisor.path)},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@pytest.fixture
+async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
+    """Something that the bot may notify."""
+    made = Supervisor(tmp_path)
+    yield made
+    made.close()
+
+
+async def test_the_bot_is_ready_without_its_homeserver_and_ends_in_good_order(
+    config: Path, supervisor: Supervisor
+) -> None:
+    """READY means a good configuration and database; the watchdog is fed also while the homeserver is away."""
+    async with bot(config, supervisor) as process:
+        await supervisor.hears("READY=1")
+        await supervisor.hears("WATCHDOG=1")
+        process.send_signal(signal.SIGTERM)
+        await supervisor.hears("STOPPING=1")
+        _, said = await asyncio.wait_for(process.communicate(), WITHIN)
+
+    assert process.returncode == 0
+    assert b"Traceback" not in said
+
+
+async def test_a_second_bot_on_the_same_database_ends_with_a_sentence(config: Path, supervisor: Supervisor) -> None:
+    """Two bots on one database would do every step twice: the second one says so and ends."""
+    async with bot(config, supervisor):
+        await supervisor.hears("READY=1")
+        async with bot(config, supervisor) as second:
+            _, said = await asyncio.wait_for(second.communicate(), WITHIN)
+
+    assert second.returncode == 1
+    assert b"Another opsbot runs on this database" in said
+    assert b"Traceback" not in said
