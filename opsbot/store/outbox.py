@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
@@ -38,16 +39,21 @@ def insert_posts(connection: Connection, posts: Sequence[Post]) -> None:
         if _find(connection, post.cause) is not None:
             continue
         if post.edits is not None:
-            _make_room_for_edit(connection, post, post.edits)
+            post = _edit_of_original(connection, post, post.edits)  # noqa: PLW2901 - the same post, aimed at its message
         _insert(connection, post)
 
 
-def _make_room_for_edit(connection: Connection, post: Post, target: str) -> None:
-    if _find(connection, target) is None:
+def _edit_of_original(connection: Connection, post: Post, target: str) -> Post:
+    """Aim an edit at the message that was first, and take the place of an edit of it that was not yet tried."""
+    row = _find(connection, target)
+    if row is None:
         # After a restore the edited message may be unknown: it is made of the words that we have.
-        _insert(connection, Post(cause=target, room_id=post.room_id, text=post.text, thread=post.thread))
+        _insert(connection, replace(post, cause=target, edits=None))
+    elif row["edits"] is not None:
+        target = row["edits"]
     untried = and_(outbox.c.edits == target, outbox.c.state == State.WAITING, outbox.c.tried.is_(False))
     connection.execute(update(outbox).where(untried).values(state=State.REPLACED))
+    return replace(post, edits=target)
 
 
 def _insert(connection: Connection, post: Post) -> None:

@@ -133,11 +133,11 @@ async def test_a_kill_between_sending_and_noting_makes_no_second_event(place: Pl
 
 async def test_kills_at_any_moment_lose_and_double_nothing(place: Place, proxy: Proxy) -> None:
     """However often the bot is killed while it sends, every message arrives once and in order."""
-    bodies = [f"message {n}" for n in range(40)]
+    bodies = [f"message {n}" for n in range(24)]
     async with opened(place.folder, place.settings) as bot:
         for body in bodies:
             await bot.say(body, place.room_id)
-    for kill_after in (3, 8, 1):
+    for kill_after in (3, 6, 1):
         async with sending(place, proxy.url):
             await proxy.until_asked("send/m.room.message", times=kill_after)
     async with running(place.folder, place.settings) as bot:

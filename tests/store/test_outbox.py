@@ -113,6 +113,16 @@ async def test_an_edit_of_a_forgotten_message_says_it_anew(outbox: Outbox) -> No
     assert letter.target == "$of-a"
 
 
+async def test_an_edit_of_an_edit_is_one_of_the_message(outbox: Outbox) -> None:
+    """Whoever edits what was an edit already changes the message that was there first."""
+    await outbox.post(post("a"), post("b", edits="a"), post("c", edits="b"))
+    assert await bodies(outbox) == ["a", "c"]
+    await outbox.post(post("d", edits="c"))
+    letter = await outbox.take(ROOM)
+    assert letter is not None
+    assert letter.target == "$of-a"
+
+
 async def test_resting_edits_let_others_pass(outbox: Outbox) -> None:
     """An edit that has to wait for its time holds up nobody."""
     await outbox.post(post("a"))
