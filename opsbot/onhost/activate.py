@@ -108,15 +108,15 @@ class Activation:
         except GoBackError as error:
             self._back(error.why, error.failed)
         except HostError as error:
-            self._back(error.message)
+            self._back(error.message, code=error.code)
         except Exception as error:  # noqa: BLE001 - whatever it was, the host must not stay half-way
             self.record.say(traceback.format_exc())
-            self._back(f"The helper failed: {type(error).__name__}: {error}"[:500])
+            self._back(f"The helper failed: {type(error).__name__}: {error}"[:500], code="failed")
 
-    def _back(self, why: str, failed: tuple[str, ...] = ()) -> None:
+    def _back(self, why: str, failed: tuple[str, ...] = (), code: str = "cancelled") -> None:
         try:
             with self.record.mine():
-                go_back(self.record, why, failed)
+                go_back(self.record, why, failed, code)
         except OvertakenError:
             return
 

@@ -50,12 +50,12 @@ def _somebody_elses(record: Record, state: dict[str, Any]) -> bool:
     return real(running) not in (state["base"], state["system"]) and (running / "nixos-version").is_file()
 
 
-def go_back(record: Record, why: str, units: tuple[str, ...] = ()) -> None:
+def go_back(record: Record, why: str, units: tuple[str, ...] = (), code: str = "cancelled") -> None:
     """Put the former system in place again and write down why; never raises for what a program does."""
     state = record.write("reverting", why=why)
     record.say(f"going back: {why}")
     if not state.get("switched"):
-        end(record, "refused", error={"code": "cancelled", "message": why})
+        end(record, "refused", error={"code": code, "message": why})
         return
     try:
         failed = sorted({*units, *(set(systemd.failed()) - set(state["failed_before"]))})

@@ -106,7 +106,8 @@ def holder(config: Config) -> str | None:
 
 def rebooted(config: Config, state: dict[str, Any]) -> bool:
     """Say whether a reboot has ended an activation: until the commit begins, it undoes everything."""
-    return bool(state.get("boot_id") != boot_id(config) and state["status"] not in ENDED | {"committing"})
+    open_still = state["status"] not in ENDED and not state.get("committing")
+    return open_still and state["boot_id"] != boot_id(config)
 
 
 def _just_asked(config: Config, job: str, *verbs: str, since: float = 0.0) -> bool:
