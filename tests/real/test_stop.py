@@ -52,7 +52,7 @@ async def test_a_build_can_be_cancelled(homeserver: Homeserver, tmp_path: Path) 
 
 
 async def test_a_long_command_never_delays_a_short_one(homeserver: Homeserver, tmp_path: Path) -> None:
-    """While a deploy runs and the host does not answer `!status`, `!hello` is answered at once."""
+    """While a deploy runs, `!hello` is answered, and `!status` says what could not be asked of a host that is cut off."""
     async with (
         Machine(tmp_path / "host", pace=0.5) as machine,
         Stage.open(tmp_path / "opsbot", homeserver=homeserver, machine=machine, crowd="-beside") as stage,
@@ -68,7 +68,7 @@ async def test_a_long_command_never_delays_a_short_one(homeserver: Homeserver, t
 
         hello = await member.say(stage.room_id, "!hello")
         lines = await member.wait_for(stage.room_id, lambda lines: answered(lines, hello))
-        assert not answered(lines, asked)
+        assert any(line.body.startswith(OPEN) for line in lines)
 
         lines = await member.wait_for(stage.room_id, lambda lines: answered(lines, asked))
         status = next(line.body for line in lines if line.thread == asked)
