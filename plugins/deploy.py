@@ -23,7 +23,7 @@ async def deploy(
     """Put REVISION of PROJECT on its host.
 
     REVISION is a branch, a tag or a commit. `deploy platform` deploys the host's own configuration.
-    With --dry-run it is built and compared with what runs, and nothing is activated.
+    With --dry-run it is built and compared with what runs, and nothing is activated; contributors may do that.
     """
     return await ctx.start(Deploy(project, revision, dry_run=dry_run, reason=reason))
 

@@ -23,7 +23,7 @@ async def job(ctx: Context, id: str = "") -> Text:  # noqa: A002 - the argument'
     return final_report(found, stages, outcome=Outcome(found.outcome), headline=headline, more=None)
 
 
-@command(needs="deployer")
+@command(needs="contributor")
 async def cancel(ctx: Context, id: str) -> str:  # noqa: A002 - the argument's name is what people read
     """Stop job ID: a build is stopped, an activation that is not committed yet goes back."""
     found = await _find(ctx, id)

@@ -7,6 +7,7 @@ from opsbot.policy import decide, decide_plan
 ADMIN = Person(name="dan", level=Level.ADMIN)
 DEPLOYER = Person(name="eve", level=Level.DEPLOYER)
 OF_HELLO = Person(name="ann", level=Level.DEPLOYER, projects=frozenset({"hello-bot"}))
+CONTRIBUTOR = Person(name="ann", level=Level.CONTRIBUTOR)
 MEMBER = Person(name="bob", level=Level.MEMBER)
 
 
@@ -22,6 +23,9 @@ MEMBER = Person(name="bob", level=Level.MEMBER)
         (OF_HELLO, Level.DEPLOYER, {"project": Project("web-shop")}, False, "deployer for hello-bot, not for web-shop"),
         (OF_HELLO, Level.DEPLOYER, {"target": Target(project=Project("web-shop"))}, False, "not for web-shop"),
         (DEPLOYER, Level.DEPLOYER, {"project": PLATFORM}, False, "the platform is for admins"),
+        (CONTRIBUTOR, Level.DEPLOYER, {"project": PLATFORM, "dry_run": True}, True, "ann is contributor"),
+        (CONTRIBUTOR, Level.DEPLOYER, {"project": Project("web-shop")}, False, "this needs the level deployer"),
+        (MEMBER, Level.DEPLOYER, {"project": Project("web-shop"), "dry_run": True}, False, "the level contributor"),
         (ADMIN, Level.DEPLOYER, {"project": PLATFORM}, True, "dan is admin"),
     ],
 )

@@ -102,10 +102,12 @@ async def agree(work: Work, found: Json, *, wanted: str) -> None:
 
     agreed = await work.run.step("agree", step)
     shown = lines(plan_text(found), commits(found["commits"]))
+    if job.dry_run:
+        but = "" if agreed["allowed"] else f" But not for {job.person}: {agreed['reason']}"
+        headline = f"{wanted} would go to `{job.host}`. Nothing was activated.{but}"
+        raise work.ended(Outcome.PLANNED, headline, more=shown)
     if not agreed["allowed"]:
         raise work.ended(Outcome.REFUSED, f"{wanted} was not activated: {agreed['reason']}", more=shown)
-    if job.dry_run:
-        raise work.ended(Outcome.PLANNED, f"{wanted} would go to `{job.host}`. Nothing was activated.", more=shown)
 
 
 async def _in_the_way(work: Work, moves: Collection[str]) -> Hold | None:

@@ -63,7 +63,7 @@ class Work:
                 waited = (self.site.clock.now() - began).total_seconds()
                 if patience is not None and waited > patience:
                     raise
-                await self.progress.note(stage, f"`{self.job.host}` does not answer ({error}); I keep asking")
+                await self.progress.note(stage, f"no answer, I keep asking: {error}")
             await self.site.clock.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -87,7 +87,7 @@ class Work:
                     await self._pass_on_cancel(on_host)
                 state = (await self.ask(stage, "state", job=on_host))[part] or {"status": "lost"}
             except HostUnreachableError as error:
-                await self.progress.note(stage, f"`{self.job.host}` does not answer ({error}); I keep asking")
+                await self.progress.note(stage, f"no answer, I keep asking: {error}")
                 await self.site.clock.sleep(_FIRST_PAUSE)
                 continue
             if state["status"] == "lost":

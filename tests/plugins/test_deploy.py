@@ -46,6 +46,15 @@ async def test_a_dry_run_activates_nothing(bench: Bench) -> None:
     assert bench.host.activations == []
 
 
+async def test_contributors_may_see_what_a_deploy_would_do(bench: Bench) -> None:
+    """A dry run is for contributors too; it says so when the real one would not be for them."""
+    answer = await bench.say("contributor", "!deploy hello-bot --dry-run")
+
+    assert "would go to `ops-jrz1`. Nothing was activated. But not for contributor" in answer
+    assert "this needs the level deployer" in await bench.say("contributor", "!deploy hello-bot")
+    assert bench.host.activations == []
+
+
 async def test_a_failing_build_shows_its_derivation_and_last_lines(bench: Bench) -> None:
     """A build that fails names the derivation that failed, with its last 20 lines; nothing is activated."""
     log = [f"line {n}" for n in range(1, 41)]

@@ -52,7 +52,7 @@ async def test_a_build_can_be_cancelled(homeserver: Homeserver, tmp_path: Path) 
 
 
 async def test_a_long_command_never_delays_a_short_one(homeserver: Homeserver, tmp_path: Path) -> None:
-    """While a deploy runs, `!hello` is answered, and `!status` says what could not be asked of a host that is cut off."""
+    """While a deploy runs, `!hello` is answered, and `!status` says what a host that is cut off could not be asked."""
     async with (
         Machine(tmp_path / "host", pace=0.5) as machine,
         Stage.open(tmp_path / "opsbot", homeserver=homeserver, machine=machine, crowd="-beside") as stage,
