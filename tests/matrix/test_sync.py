@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from opsbot.demo.homeserver import Homeserver
-from tests.matrix.bot import opened, running
+from tests.matrix.bot import running
 from tests.matrix.conftest import Place, make_place
 from tests.matrix.proxy import Proxy
 
@@ -39,8 +39,6 @@ async def test_a_word_goes_out_and_an_answer_comes_back(place: Place) -> None:
 
 async def test_what_must_not_run_is_not_accepted(place: Place) -> None:
     """Edits, notices, emotes and the bot's own words never reach the inbox; deleted commands neither."""
-    async with opened(place.folder, place.settings):
-        await place.ada.join(place.room_id)
     deleted = await place.ada.say(place.room_id, "!deploy deleted")
     await place.ada.ask("PUT", f"rooms/{place.room_id}/redact/{deleted}/1", {})
     async with running(place.folder, place.settings) as bot:
