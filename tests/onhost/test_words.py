@@ -1,0 +1,239 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from opsbot.onhost import arm, facts, files, follow, git, nix, systemd
+from opsbot.onhost.config import ConfigError, parse
+from opsbot.onhost.errors import HostError
+from opsbot.onhost.ledger import Entry, Ledger
+from opsbot.onhost.prove import Health, judge
+from opsbot.onhost.run import TIMED_OUT, must, run
+
+DERIVATION = f"/nix/store/{'a' * 32}-hello-bot-1.0.drv"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"error: builder for '{DERIVATION}' failed with exit code 1;",
+        f"error: Cannot build '{DERIVATION}'.",
+        f"error: hash mismatch in fixed-output derivation '{DERIVATION}':",
+        f"error: build of '{DERIVATION}' failed: oom",
+        f"error: build of '{DERIVATION}^*' failed",
+    ],
+)
+def test_the_failing_derivation_is_found_in_the_words_of_each_nix(line: str) -> None:
+    """The words of old and new versions of Nix name the derivation that failed."""
+    name, tail = nix.explain(["building", line, f"error: 1 dependencies of derivation '{DERIVATION}' failed to build"])
+    assert name == "hello-bot-1.0"
+    assert len(tail) == 3
+
+
+def test_a_log_of_any_shape_is_read_line_by_line(tmp_path: Path) -> None:
+    """Lines of megabytes, bytes that are no text, colours and hundreds of thousands of lines are read."""
+    path = tmp_path / "log"
+    with path.open("wb") as file:
+        file.write(b"x" * 5_000_000 + b"\n")
+        file.write(b"line\n" * 200_000)
+        file.write(b"\xff\xfe \x1b[31mred\x1b[0m\r\n10%\r100%\n")
+    lines = list(nix.short_lines(path))
+    assert len(lines) == 200_003
+    assert len(lines[0]) == 4096
+    assert lines[-2:] == ["\ufffd\ufffd red", "100%"]
+    assert len(nix.explain(lines)[1]) == 20
+
+
+def test_units_are_shown_with_their_age() -> None:
+    """What systemctl says of units becomes their state and since when, aliases and missing ones included."""
+    text = (
+        "Id=dbus-broker.service\nLoadState=loaded\nActiveState=active\nSubState=running\n"
+        "ActiveEnterTimestampMonotonic=40000000\n\nId=x.service\nLoadState=not-found\nActiveState=inactive\n"
+    )
+    shown = systemd.parse_show(text, ["dbus.service", "x.service"], 1000.0, 50.0)
+    assert shown == {
+        "dbus.service": {"active": "active", "sub": "running", "since": 990.0},
+        "x.service": {"active": "not-found"},
+    }
+
+
+def test_failed_units_are_listed() -> None:
+    """The first word of each line is the unit, with or without the mark before it."""
+    assert systemd.parse_failed("● b.service loaded failed failed B\na.service loaded failed failed A\n\n") == [
+        "a.service",
+        "b.service",
+    ]
+
+
+def test_the_dead_man_is_armed_with_plain_words() -> None:
+    """The timer runs the helper by its own path, with its words in the job's log."""
+    argv = systemd.deadman("opsbot-deadman-job1-1", 60, Path("/log"), {"PATH": "/p"}, ["/store/opsbot-host", "x"])
+    assert argv[:5] == (
+        "systemd-run", "--no-ask-password", "--quiet", "--unit=opsbot-deadman-job1-1", "--on-active=60",
+    )  # fmt: skip
+    assert argv[-4:] == ("--setenv=PATH=/p", "--", "/store/opsbot-host", "x")
+    assert "@" not in argv[3]
+
+
+def test_a_program_behind_many_names_keeps_its_name(tmp_path: Path) -> None:
+    """The folder of a program is resolved, its name is not: one program may ask under which name it was called."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/nix").touch()
+    (tmp_path / "store/nix-env").symlink_to("nix")
+    (tmp_path / "current").symlink_to("store")
+    assert arm.resolved(tmp_path / "current/nix-env") == tmp_path / "store/nix-env"
+
+
+def test_generations_are_numbered_by_their_links() -> None:
+    """A link's name tells the number of its generation; other profiles' links are none of ours."""
+    assert nix.link_number("system-31-link", "system") == 31
+    assert nix.link_number("/nix/var/nix/profiles/system-31-link", "system") == 31
+    assert nix.link_number("system-profile-31-link", "system") is None
+
+
+def test_commit_messages_have_trailers_at_their_end() -> None:
+    """A message is a title, what was said about it, and trailers; what is empty is left out."""
+    assert git.message("a: b -> c", ("Greet", ""), {"Opsbot-Job": "job1"}) == "a: b -> c\n\nGreet\n\nOpsbot-Job: job1\n"
+
+
+def test_the_configured_branch_is_preferred() -> None:
+    """A commit that is on several branches is taken from the configured one."""
+    assert git.best_ref("refs/heads/a refs/heads/main refs/tags/v1", "main") == "refs/heads/main"
+    assert git.best_ref("refs/tags/v1", "main") == "refs/tags/v1"
+    assert git.best_ref("refs/opsbot/job1", "main") is None
+
+
+def test_the_newest_commit_of_a_branch_is_read() -> None:
+    """What ls-remote says of one branch is its commit; nothing else is taken for one."""
+    text = f"{'a' * 40}\trefs/heads/main\n{'b' * 40}\trefs/heads/main-2\n"
+    assert git.parse_ls_remote(text, "refs/heads/main") == "a" * 40
+    assert git.parse_ls_remote("oops\trefs/heads/main", "refs/heads/main") is None
+
+
+@pytest.mark.parametrize(
+    ("data", "size"), [(b"abc", 3), ("aé".encode(), 3), ("aé".encode()[:-1], 1), ("a€".encode()[:-1], 1), (b"\xff", 1)]
+)
+def test_no_character_is_torn_apart(data: bytes, size: int) -> None:
+    """A piece of a log ends between two characters; a lone byte that is none is sent on."""
+    assert follow.cut(data) == size
+
+
+def test_the_ledger_knows_generations_by_number_and_system() -> None:
+    """A number that was given to another system since is not the generation that was proved."""
+    first = Entry(generation=1, system="/a", commit="c", pins={"x": "y"})
+    book = Ledger().with_entry(first).with_entry(Entry(generation=2, system="/b", commit=None))
+    again = Ledger.from_json(json.loads(json.dumps(book.as_json())))
+    assert again == book
+    assert again.entry(1, "/a") == first
+    assert again.entry(1, "/b") is None
+    assert (again.by_system("/b"), Ledger().empty) == (book.entries[1], True)
+
+
+def test_a_ledger_of_the_next_version_can_be_read() -> None:
+    """Keys that a later version added are no obstacle."""
+    entry = {"generation": 1, "system": "/a", "commit": None, "colour": "green"}
+    assert Ledger.from_json({"generations": [entry], "more": 1}).by_system("/a") is not None
+
+
+def _health(failed: set[str], well: set[str], ill: set[str]) -> Health:
+    return Health(failed=frozenset(failed), well=frozenset(well), ill=frozenset(ill))
+
+
+def test_only_what_was_well_and_was_touched_undoes_a_deploy() -> None:
+    """Units that had failed before, or that the deploy did not touch, and checks that failed before, are warnings."""
+    before = _health({"old.service"}, {"http://a/"}, {"http://b/"})
+    after = _health({"old.service", "far.service", "mine.service"}, set(), {"http://a/", "http://b/"})
+    verdict = judge(before, after, frozenset({"mine.service", "old.service"}))
+    assert verdict.faults == ("mine.service has failed", "http://a/ was well before and is not now")
+    assert verdict.failed_units == ("mine.service",)
+    assert verdict.warnings == (
+        "far.service has failed meanwhile, but this deploy did not touch it.",
+        "http://b/ is not well, and was not before.",
+    )
+
+
+def test_memory_is_read_in_bytes() -> None:
+    """Sizes are bytes, whatever the kernel counts in."""
+    assert facts.memory("MemTotal: 4 kB\nMemAvailable:  2 kB\n") == {"total": 4096, "available": 2048}
+
+
+def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
+    """A command that does not end in time is killed together with all that it started."""
+    mark = tmp_path / "pid"
+    done = run(("sh", "-c", f"sleep 1000 & echo $! > {mark}; wait"), within=0.5)
+    assert done.code == TIMED_OUT
+    with pytest.raises(HostError, match="took too long"):
+        must(done)
+    state = Path(f"/proc/{mark.read_text().strip()}/stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_the_last_line_of_a_command_is_its_error() -> None:
+    """When a command fails, its last words are the error; a missing one is told by name."""
+    with pytest.raises(HostError, match=r"^it is not there$"):
+        must(run(("sh", "-c", "echo begin; echo 'it is not there' >&2; exit 3"), within=5))
+    with pytest.raises(HostError, match="no-such-program cannot be run"):
+        run(("no-such-program",), within=5)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """A file that is there is not overwritten by a second request, and no half file is ever seen."""
+    path = tmp_path / "x.json"
+    assert files.create_json(path, {"a": 1})
+    assert not files.create_json(path, {"a": 2})
+    files.write_json(path, {"a": 3})
+    assert files.read_json(path) == {"a": 3}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_what_is_no_plain_file_is_not_read(tmp_path: Path) -> None:
+    """Links, pipes and files that are too large count as absent, whoever put them there."""
+    (tmp_path / "target.json").write_text("{}")
+    (tmp_path / "link.json").symlink_to("target.json")
+    os.mkfifo(tmp_path / "pipe.json")
+    assert files.read_json(tmp_path / "link.json") is None
+    assert files.read_json(tmp_path / "pipe.json") is None
+    assert files.read_json(tmp_path / "target.json", limit=1) is None
+    assert files.read_json(tmp_path / "target.json") == {}
+
+
+def test_a_lock_excludes_and_can_be_seen(tmp_path: Path) -> None:
+    """Who holds a lock keeps others out, and others can see that it is held."""
+    path = tmp_path / "lock"
+    with files.locked(path, patience=0) as mine:
+        assert mine
+        assert files.is_locked(path)
+        with files.locked(path, patience=0) as second:
+            assert not second
+    assert not files.is_locked(path)
+
+
+_CONFIG = {"host": "ops-jrz1", "platform": {"url": "u"}, "projects": {"hello-bot": {"url": "u"}}}
+
+
+def test_a_short_configuration_is_enough() -> None:
+    """Host, platform and projects are enough; all else has its usual place."""
+    config = parse(json.dumps(_CONFIG), Path("/etc/opsbot/host.json"))
+    assert config.project("hello-bot").input == "hello-bot"
+    assert (config.state, config.platform.branch) == (Path("/var/lib/opsbot"), "main")
+    with pytest.raises(HostError, match="has no project shop"):
+        config.remote("shop")
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"hots": 1}, "hots"),
+        ({"host": "../x"}, "host"),
+        ({"platform": {}}, "platform.url"),
+        ({"platform": {"url": "--upload-pack=x"}}, "platform.url"),
+        ({"projects": {"platform": {"url": "u"}}}, "projects.platform"),
+        ({"projects": {"a": {"url": "u", "settle": 0}}}, "projects.a.settle"),
+        ({"restart": ["nginx"]}, "restart"),
+    ],
+)
+def test_a_wrong_configuration_is_told_by_its_place(change: dict[str, object], where: str) -> None:
+    """The first thing that is wrong in the configuration is told with its place."""
+    with pytest.raises(ConfigError, match=where):
+        parse(json.dumps({**_CONFIG, **change}), Path("/x"))
