@@ -6,8 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from opsbot.standin import faults
-from opsbot.standin.control import ControlError
-from opsbot.standin.nixstore import NixError
+from opsbot.standin.errors import ControlError, NixError
 from opsbot.standin.paths import Layout
 
 #: Where each program is; only its own module is imported, so that it starts fast.
@@ -15,8 +14,8 @@ _PROGRAMS = {
     "init": ("init", "main"),
     "journalctl": ("systemd", "journalctl"),
     "nix": ("nix", "nix"),
-    "nix-env": ("nix", "nix_env"),
-    "nix-store": ("nix", "nix_store"),
+    "nix-env": ("nix_profile", "nix_env"),
+    "nix-store": ("nix_profile", "nix_store"),
     "nixos-rebuild": ("nix", "nixos_rebuild"),
     "switch-to-configuration": ("switch", "main"),
     "systemctl": ("systemd", "systemctl"),

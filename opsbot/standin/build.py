@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from opsbot.standin.nixstore import NixError, Store
+from opsbot.standin.errors import NixError
+from opsbot.standin.nixstore import Store
 from opsbot.standin.sources import Project, check_syntax, read_project
 
 

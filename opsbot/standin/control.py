@@ -6,15 +6,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from opsbot.standin.errors import ControlError
 from opsbot.standin.paths import Layout
-
-
-class ControlError(Exception):
-    """The init said no; `status` is the exit status that systemd's programs give for it."""
-
-    def __init__(self, sentence: str, status: int) -> None:
-        super().__init__(sentence)
-        self.status = status
 
 
 class Address:

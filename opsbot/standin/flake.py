@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from opsbot.standin.nixstore import NixError, Store, nar_hash
+from opsbot.standin.errors import NixError
+from opsbot.standin.nixstore import Store, nar_hash
 
 Lock = dict[str, Any]
 

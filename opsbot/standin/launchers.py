@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import opsbot
-from opsbot.standin.nixstore import NixError
+from opsbot.standin.errors import NixError
 from opsbot.standin.paths import Layout, link, write
 
 #: What a host of ours has on its PATH besides git.

@@ -1,7 +1,6 @@
-"""The programs of Nix: `nix`, `nix-env`, `nix-store`, `nixos-rebuild`."""
+"""The programs that know flakes: `nix` and `nixos-rebuild`."""
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -9,9 +8,9 @@ from pathlib import Path
 
 from opsbot.standin import flake
 from opsbot.standin.build import Builder
-from opsbot.standin.nixstore import NixError, Store, differences
+from opsbot.standin.errors import NixError
+from opsbot.standin.nixstore import Store, differences
 from opsbot.standin.paths import Layout, link, write
-from opsbot.standin.profile import Profile
 from opsbot.standin.system import SystemBuilder
 
 
@@ -76,44 +75,5 @@ def nixos_rebuild(layout: Layout, arguments: Sequence[str]) -> int:
     source = flake.tree(store, ref)
     system = SystemBuilder(Builder(store, log)).build(source, flake.resolve(ref), ref.attribute)
     link(Path.cwd() / "result", system)
-    _keep(layout, Path.cwd() / "result")
-    return 0
-
-
-def _keep(layout: Layout, root: Path) -> None:
-    link(layout.root / "nix/var/nix/gcroots/auto" / Store(layout).path("root", str(root)).name[:32], root)
-
-
-def nix_env(layout: Layout, arguments: Sequence[str]) -> int:
-    """Run `nix-env` on a profile: `--set`, `--switch-generation`, `--rollback` or `--list-generations`."""
-    parser = _parser("nix-env")
-    parser.add_argument("--profile", "-p", type=Path, default=layout.profile)
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--set", type=Path)
-    action.add_argument("--switch-generation", type=int)
-    action.add_argument("--rollback", action="store_true")
-    action.add_argument("--list-generations", action="store_true")
-    asked = parser.parse_args(arguments)
-    profile = Profile(asked.profile)
-    if asked.set is not None:
-        profile.add(Store(layout).need(asked.set))
-    elif asked.list_generations:
-        sys.stdout.writelines(line + "\n" for line in profile.listing())
-    else:
-        _say(profile.rollback() if asked.rollback else profile.switch(asked.switch_generation))
-    return 0
-
-
-def nix_store(layout: Layout, arguments: Sequence[str]) -> int:
-    """Run `nix-store --realise PATH --add-root LINK`, which keeps a path from being collected."""
-    parser = _parser("nix-store")
-    parser.add_argument("--realise", "-r", type=Path, required=True)
-    parser.add_argument("--add-root", type=Path)
-    parser.add_argument("--indirect", action="store_true")
-    asked = parser.parse_args(arguments)
-    path = Store(layout).need(asked.realise)
-    if asked.add_root is not None:
-        link(asked.add_root, path)
-        _keep(layout, Path(os.path.abspath(asked.add_root)))  # noqa: PTH100 -- resolve() would follow the root itself
-    sys.stdout.write(f"{asked.add_root or path}\n")
+    store.keep(Path.cwd() / "result")
     return 0

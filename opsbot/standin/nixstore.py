@@ -11,14 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from opsbot.standin.paths import Layout, write
+from opsbot.standin.errors import NixError
+from opsbot.standin.paths import Layout, link, write
 
 ALPHABET = "0123456789abcdfghijklmnpqrsvwxyz"
 _HASH_BYTES = 20
-
-
-class NixError(Exception):
-    """What Nix says when it cannot; the message is printed after `error: `."""
 
 
 def base32(data: bytes) -> str:
@@ -113,6 +110,10 @@ class Store:
             found[one] = record["size"]
             waiting += map(Path, record["references"])
         return found
+
+    def keep(self, root: Path) -> None:
+        """Remember that the link ROOT keeps its path from being collected."""
+        link(self.layout.root / "nix/var/nix/gcroots/auto" / self.path("root", str(root)).name[:32], root)
 
     def need(self, path: Path) -> Path:
         """Return the store path that PATH is or leads to; raises NixError if the store does not have it."""

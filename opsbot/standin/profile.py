@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from opsbot.standin.nixstore import NixError
+from opsbot.standin.errors import NixError
 from opsbot.standin.paths import link
 
 

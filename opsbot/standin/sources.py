@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from opsbot.standin.nixstore import NixError
+from opsbot.standin.errors import NixError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from opsbot.standin import changes as change
 from opsbot.standin import faults
-from opsbot.standin.control import ControlError, ask
+from opsbot.standin.control import ask
+from opsbot.standin.errors import ControlError
 from opsbot.standin.journal import Journal
 from opsbot.standin.paths import Layout, link, write
 from opsbot.standin.systemd import status

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from opsbot.standin import flake, launchers
 from opsbot.standin.build import Builder, BuildError
-from opsbot.standin.nixstore import NixError
+from opsbot.standin.errors import NixError
 from opsbot.standin.paths import link
 from opsbot.standin.sources import Platform, Project, Service, check_syntax, read_platform
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from opsbot.standin import units
-from opsbot.standin.control import ControlError, ask
+from opsbot.standin.control import ask
+from opsbot.standin.errors import ControlError
 from opsbot.standin.journal import Journal
 from opsbot.standin.paths import Layout
 

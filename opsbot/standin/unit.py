@@ -3,17 +3,16 @@
 import asyncio
 import contextlib
 import signal
-import socket
 import subprocess
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 from opsbot.standin import processes
 from opsbot.standin.journal import Journal
+from opsbot.standin.notification import Notification
 from opsbot.standin.units import UnitFile
 
 #: systemd's own: five starts in ten seconds.
@@ -147,7 +146,7 @@ class Unit:
         await self._judge(code)
 
     async def _execute(self, command: tuple[str, ...]) -> int:
-        with _Notification(wanted=self.file.type == "notify") as notification:
+        with Notification(wanted=self.file.type == "notify") as notification:
             try:
                 process = self._spawn(command, notification.environment)
             except OSError as error:
@@ -238,30 +237,3 @@ class Unit:
         self.restarts += 1
         self._say(f"{self.name}: Scheduled restart job, restart counter is at {self.restarts}.")
         self._life = asyncio.create_task(self._live())
-
-
-class _Notification:
-    """Where a `Type=notify` service says that it is ready; any other is ready at once."""
-
-    def __init__(self, *, wanted: bool) -> None:
-        self.environment: dict[str, str] = {}
-        self._socket: socket.socket | None = None
-        if wanted:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-            self._socket.bind("")
-            self.environment["NOTIFY_SOCKET"] = "@" + self._socket.getsockname()[1:].decode()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._socket is not None:
-            self._socket.close()
-
-    async def ready(self) -> None:
-        """Wait for READY=1."""
-        if self._socket is None:
-            return
-        said = b""
-        while b"READY=1" not in said:
-            said = await asyncio.get_running_loop().sock_recv(self._socket, 4096)

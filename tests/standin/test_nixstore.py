@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from opsbot.standin.nixstore import NixError, Store, base32, differences, nar_hash, split_name
+from opsbot.standin.errors import NixError
+from opsbot.standin.nixstore import Store, base32, differences, nar_hash, split_name
 from opsbot.standin.paths import Layout
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from opsbot.standin.nixstore import NixError
+from opsbot.standin.errors import NixError
 from opsbot.standin.profile import Profile
 
 

@@ -111,7 +111,7 @@ async def test_a_project_that_does_not_build(machine: Machine, console: Console,
         ("platform.json", "{", "error: [json.exception.parse_error.101] parse error"),
         ("platform.json", '{"services": {}, "what": 1}', "error: The option in"),
         ("flake.lock", "<<<<<<< ours", "error: parse error in"),
-        ("flake.nix", '{ inputs.more.url = "git+file:///x"; }', "error: input 'more' is not in the lock file"),
+        ("flake.nix", '{\n  inputs.more.url = "git+file:///x";\n}', "error: input 'more' is not in the lock file"),
     ],
 )
 async def test_a_platform_that_makes_no_sense(
