@@ -51,6 +51,7 @@ async def test_a_service_is_active_as_long_as_its_process_runs(manager: Manager)
     assert (shown["ActiveState"], shown["SubState"]) == ("active", "running")
     assert shown["ActiveEnterTimestamp"].startswith(("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"))
     pid = int(shown["MainPID"])
+    await eventually(lambda: "up" in said(manager, unit))
     await manager.stop(unit)
     assert pid not in {one.pid for one in processes.everything()}
     assert properties(manager, unit)["ActiveState"] == "inactive"
