@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,9 @@ SHORT_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 #: What git takes as a name, less everything that means something to a shell, a path or an option.
 REVISION = re.compile(r"(?!.*(\.\.|//|\.lock(/|$)|/\.))[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}(?<![./])")
 SYSTEM = re.compile(r"(/[A-Za-z0-9._+-]+)+/[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]{1,160}")
-_NOTE_LIMIT = 300
+_WORDS_LIMIT = 300
+#: Control characters, ends of lines and halves of characters.
+_CONTROL = ("Cc", "Zl", "Zp", "Cs")
 _UNITS_LIMIT = 50
 
 
@@ -54,10 +57,12 @@ def _between(low: int, high: int, what: str) -> Callable[[Any], Any]:
     return parse
 
 
-def _note(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > _NOTE_LIMIT or not value.isprintable():
-        _refuse(f"A note is one line of at most {_NOTE_LIMIT} characters.")
-    return str(value)
+def _words(value: Any) -> str:
+    """Take a person's words as one plain line: going back must not fail for how its reason is written."""
+    if not isinstance(value, str):
+        _refuse("A reason is a text.")
+    plain = "".join(" " if unicodedata.category(letter) in _CONTROL else letter for letter in value)
+    return " ".join(plain.split())[:_WORDS_LIMIT].rstrip()
 
 
 def _units(value: Any) -> list[str]:
@@ -78,8 +83,8 @@ JOB_ID = Argument(name="job", parse=job)
 MAYBE_JOB = Argument(name="job", parse=job, required=False)
 PROJECT = Argument(name="project", parse=_matching(NAME, "the name of a project"))
 WANTED = Argument(name="revision", parse=_matching(REVISION, "the name of a branch, a tag or a commit"), required=False)
-NOTE = Argument(name="note", parse=_note, required=False, default="")
-REASON = Argument(name="reason", parse=_note, required=False, default="")
+NOTE = Argument(name="note", parse=_words, required=False, default="")
+REASON = Argument(name="reason", parse=_words, required=False, default="")
 BASE = Argument(name="base", parse=_matching(SYSTEM, "the store path of a system"))
 WINDOW = Argument(name="window", parse=_between(30, 3600, "The window"), required=False)
 GENERATION = Argument(name="generation", parse=_between(1, 10**9, "A generation"))

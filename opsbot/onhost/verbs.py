@@ -94,12 +94,10 @@ def _switch(verb: str) -> Callable[[Config, Arguments, Emit], Any]:
 def _confirm(config: Config, arguments: Arguments, _: Emit) -> Any:
     state = job_state(config, arguments["job"])
     status = (state["activate"] or {"status": "absent"})["status"]
-    if status in ("committing", "committed"):
-        return state
     if status in ("running", "arming", "activating", "proving", "absent"):
         raise HostError("not-ready", f"Nothing waits to be confirmed for job {arguments['job']} ({status}).")
     if status != "waiting":
-        raise HostError("conflict", f"Job {arguments['job']} cannot be confirmed any more: {status}.")
+        return state
     _record(config, "confirm", arguments)
     return job_state(config, arguments["job"])
 
@@ -132,6 +130,8 @@ def _publish(config: Config, arguments: Arguments, _: Emit) -> Any:
 def _cancel(config: Config, arguments: Arguments, _: Emit) -> Any:
     job = arguments["job"]
     state = job_state(config, job)
+    if (state["activate"] or {}).get("status") in ENDED | {"committing"}:
+        return state
     _record(config, "cancel", arguments)
     if (state["activate"] or {}).get("status") == "lost" and state["activate"].get("was") is not None:
         must(run(systemd.start(f"opsbot-revert@{job}.service"), within=20))

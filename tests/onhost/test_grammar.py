@@ -41,11 +41,13 @@ def test_windows_outside_their_range_are_refused(window: Any) -> None:
         request("activate", {"job": "job1", "base": SYSTEM, "window": window})
 
 
-@pytest.mark.parametrize("note", ["two\nlines", "a\x1b[31mcolour", "x" * 301, 7])
-def test_a_note_is_one_plain_line(note: Any) -> None:
-    """A note has one line, no control characters and at most 300 characters."""
-    with pytest.raises(HostError):
-        request("prepare", {"job": "job1", "project": "hello-bot", "note": note})
+@pytest.mark.parametrize(
+    ("said", "taken"), [("two\nlines", "two lines"), (" a\x1b[31mb\u2028", "a [31mb"), ("x" * 400, "x" * 300)]
+)
+def test_a_persons_words_become_one_plain_line(said: str, taken: str) -> None:
+    """Whatever is in a reason, it becomes one line without control characters and never stops anybody going back."""
+    assert request("revert", {"job": "job1", "reason": said})["reason"] == taken
+    assert request("revert", {"job": "job1", "reason": taken})["reason"] == taken
 
 
 def test_what_is_not_said_has_its_default() -> None:
