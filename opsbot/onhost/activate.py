@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from opsbot.onhost import arm, files, plan, units
-from opsbot.onhost.commit import commit, end, go_back
+from opsbot.onhost.commit import commit, end, go_back, sweep
 from opsbot.onhost.config import Config, Project
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.ledger import Entry
@@ -150,6 +150,8 @@ class Activation:
             self.record.write(state["status"], timers=[*former, number])
         arm.arm(self.record.folder, self.job, number, seconds, arm.this_helper())
         arm.disarm(self.job, former)
+        with self.record.mine() as state:
+            self.record.write(state["status"], timers=[number])
 
     def _adopt(self, base: str) -> None:
         """Record the generation that runs as proved, when this host was never switched by opsbot."""
@@ -224,6 +226,7 @@ def activate(config: Config, job: str, parse: Callable[[str, dict[str, Any]], di
             record.create("refused", error=error.as_json())
             return
         files.write_json(folders(config).holder, {"job": job})
+        sweep(config, job)
         work.go(fields)
 
 

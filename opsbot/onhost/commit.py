@@ -4,11 +4,12 @@ import time
 from typing import Any
 
 from opsbot.onhost import arm, nix, prove, systemd
+from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.ledger import Entry
 from opsbot.onhost.record import Record, enter
 from opsbot.onhost.run import must, run
-from opsbot.onhost.state import boot_id, real
+from opsbot.onhost.state import activation, boot_id, folders, real, rebooted
 from opsbot.onhost.switch import switch, switch_patiently
 from opsbot.onhost.systems import current_generation, spoken_commit
 
@@ -89,3 +90,11 @@ def _put_back(record: Record, state: dict[str, Any]) -> None:
         raise HostError("failed", f"the boot loader could not be set back ({done.code}).")
     still = sorted(set(systemd.failed()) - set(state["failed_before"]))
     record.write("reverting", warnings=[*state.get("warnings", []), *(f"{unit} has failed since." for unit in still)])
+
+
+def sweep(config: Config, job: str) -> None:
+    """Let go of what jobs that a reboot has ended still keep from being collected."""
+    for link in folders(config).host_lock.parent.glob("*/old"):
+        state = activation(config, link.parent.name)
+        if link.parent.name != job and state is not None and rebooted(config, state):
+            arm.let_go(link.parent)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 
 from opsbot.onhost.grammar import COMMIT, SHORT_COMMIT
 
@@ -18,7 +19,7 @@ Argv = tuple[str, ...]
 
 def environment(key: Path | None = None) -> dict[str, str]:
     """Return git's environment: nobody's settings, no questions, known transports, and the ssh KEY if there is one."""
-    ssh = f"{_SSH} -o IdentitiesOnly=yes -i {key}" if key else _SSH
+    ssh = f"{_SSH} -o IdentitiesOnly=yes -i {quote(str(key))}" if key else _SSH
     return {
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": str(Path(__file__).with_name("gitconfig")),

@@ -171,6 +171,8 @@ def built(config: Config, job: str) -> dict[str, Any]:
         raise HostError("unknown", f"Nothing was prepared for job {job}.")
     if result["status"] != "built":
         raise HostError("not-ready", f"The build of job {job} is not one to activate: {result['status']}.")
+    if real(folders(config).build(job) / "result") != result["system"]:
+        raise HostError("not-ready", f"The build of job {job} was taken away; prepare it again under another id.")
     return result
 
 

@@ -3,6 +3,7 @@
 import fnmatch
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +52,8 @@ def _record(config: Config, verb: str, arguments: Arguments) -> bool:
 
 def _start(config: Config, verb: str, unit: str, job: str) -> None:
     # The time of the request is what tells a unit that has just been asked for from one that died.
-    os.utime(folders(config).request(job, verb))
+    with suppress(PermissionError):  # a person at the console may have written it
+        os.utime(folders(config).request(job, verb))
     must(run(systemd.start(f"{unit}@{job}.service"), within=20))
 
 

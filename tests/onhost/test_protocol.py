@@ -111,6 +111,16 @@ async def test_the_order_of_the_verbs_is_kept(bench: Bench) -> None:
     assert await _refused(bench, "activate", job="job1", base=built["system"]) == "base-moved"
 
 
+async def test_what_is_activated_is_what_was_built(bench: Bench) -> None:
+    """A build whose link leads elsewhere, or is gone, is neither planned nor activated."""
+    built = await bench.prepare("job1")
+    link = bench.state / "builds/job1/result"
+    link.unlink()
+    link.symlink_to(built["base"])
+    assert await _refused(bench, "plan", job="job1") == "not-ready"
+    assert await _refused(bench, "activate", job="job1", base=built["base"]) == "not-ready"
+
+
 async def test_a_revision_is_a_branch_a_tag_or_a_commit(machine: Machine, bench: Bench) -> None:
     """A revision may be a branch, a tag or the first seven letters of a commit that is on one of them."""
     hello = machine.repositories.projects["hello-bot"]
