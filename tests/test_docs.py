@@ -3,10 +3,12 @@
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from opsbot import plugins
 from opsbot.commands import Command
@@ -15,7 +17,7 @@ from tests.test_floors import BESIDE, FLOORS
 TOP = Path(__file__).parent.parent
 README = TOP / "README.md"
 PAGES = [README, *sorted((TOP / "docs").rglob("*.md"))]
-COMMANDS = plugins.load(plugins.home())
+COMMANDS = plugins.load(plugins.home()).commands
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -112,6 +114,24 @@ def test_the_makefile_has_what_the_pages_name() -> None:
     code = [text for page in PAGES for text in [*blocks(page), *re.findall(r"`([^`\n]+)`", page.read_text())]]
     named = {target for text in code for target in re.findall(r"^make ([a-z./]\S*)", text, re.MULTILINE)}
     assert named - targets == set()
+
+
+def test_the_lock_is_of_this_project() -> None:
+    """requirements.lock pins everything that pyproject.toml asks for, in a version that it accepts, with hashes."""
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    ]
+    lock = (TOP / "requirements.lock").read_text()
+    pins = dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+).*\\\n    --hash=sha256:", lock, re.MULTILINE))
+    stale = [
+        line
+        for line in wanted
+        if (one := Requirement(line)) and not one.specifier.contains(pins.get(one.name.replace("_", "-").lower(), "0"))
+    ]
+    assert not stale, f"Run `make lock` for these: {stale}"
+    assert len(pins) == len(re.findall(r"^\S+==", lock, re.MULTILINE))
 
 
 def test_the_floors_of_the_page_are_those_of_the_test() -> None:
