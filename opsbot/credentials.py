@@ -2,8 +2,8 @@
 
 import os
 import stat
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -13,17 +13,25 @@ from opsbot.errors import ConfigError
 LARGEST = 64 * 1024
 
 
+def unheard(secret: str) -> None:
+    """Tell nobody."""
+    del secret
+
+
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """A folder of secrets; without one, every secret is missing."""
+    """A folder of secrets; without one, every secret is missing. ON_SECRET is told each that is read."""
 
     folder: Path | None
+    on_secret: Callable[[str], None] = field(default=unheard, repr=False)
 
     @classmethod
-    def of(cls, environ: Mapping[str, str], fallback: str | None = None) -> Self:
+    def of(
+        cls, environ: Mapping[str, str], fallback: str | None = None, *, on_secret: Callable[[str], None] = unheard
+    ) -> Self:
         """Take the folder that systemd gives, else FALLBACK, the one of the configuration."""
         folder = environ.get("CREDENTIALS_DIRECTORY") or fallback
-        return cls(folder=Path(folder) if folder else None)
+        return cls(folder=Path(folder) if folder else None, on_secret=on_secret)
 
     def read(self, name: str) -> str:
         """Return the secret in the file NAME without its last line break.
@@ -39,7 +47,9 @@ class Credentials:
             raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
         if problem:
             raise ConfigError(f"{path} {problem}")
-        return _text(path, data)
+        secret = _text(path, data)
+        self.on_secret(secret)
+        return secret
 
     def path(self, name: str) -> Path:
         """Return where the secret NAME is, for those who read it themselves. Raises ConfigError as `read` does."""

@@ -11,11 +11,11 @@ TOP = Path(__file__).parent.parent
 
 #: From the ground up. A part imports from its own floor and from those that stand before it.
 FLOORS = {
-    "values": ("model", "errors", "ports", "words", "letters", "snapshot"),
-    "pure": ("commands", "policy", "people", "render", "config", "answers"),
-    "logic": ("bot", "context", "site", "status", "plugins", "jobs"),
-    "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify"),
-    "top": ("app", "check", "cli", "connect", "__main__"),
+    "values": ("model", "errors", "ports", "words", "letters", "snapshot", "happened"),
+    "pure": ("commands", "policy", "people", "render", "config", "answers", "masks"),
+    "logic": ("bot", "context", "site", "status", "plugins", "jobs", "health", "watched"),
+    "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs"),
+    "top": ("app", "check", "cli", "connect", "oversight", "__main__"),
 }
 #: What stands beside the floors, and the parts that each may import.
 BESIDE = {
@@ -33,6 +33,7 @@ LIBRARIES = {
     "cryptography": ("web",),
     "dbos": ("durable",),
     "nio": ("matrix",),
+    "prometheus_client": ("web",),
     "prompt_toolkit": ("demo",),
     "pydantic": ("config",),
     "pydantic_core": ("config",),

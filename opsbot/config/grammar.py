@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,6 +14,10 @@ from opsbot.model import Level
 
 #: What a host key may be; the first word of the line that `ssh-keyscan` prints after the name.
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
+
+
+#: Stands before an address off the loopback, so that nobody opens it by mistake.
+PUBLIC = "public:"
 
 
 def _word(pattern: str, sentence: str) -> AfterValidator:
@@ -84,6 +89,25 @@ def _endpoint(default_port: int | None = None) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _listen(value: str) -> str:
+    if value == "" or (value.startswith("/") and not value.endswith("/")):
+        return value
+    place = value.removeprefix(PUBLIC)
+    found = re.fullmatch(r"(?P<host>\[[0-9a-fA-F:.]+\]|[0-9.]+|localhost):(?P<port>[0-9]{1,5})", place)
+    if not found or int(found["port"]) > 65535:  # noqa: PLR2004 - the ports that there are
+        raise ValueError("must be an address and a port, like 127.0.0.1:9464, or the absolute path of a socket.")
+    if place == value and not _on_loopback(found["host"].strip("[]")):
+        raise ValueError(f"must be on the loopback: its pages ask nobody for a name. Else write {PUBLIC}{value}.")
+    return place
+
+
+def _on_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        raise ValueError(f"{host} is no IP address.") from None
+
+
 def _database(value: str) -> str:
     if re.search(r"^[a-z0-9+]+://[^/@]*:[^/]*@|[?&]password=", value):
         raise ValueError("must not hold a password: let the database trust the system user, or use a password file.")
@@ -152,6 +176,7 @@ Zone = Annotated[str, AfterValidator(_zone)]
 HostKey = Annotated[str, AfterValidator(_host_key)]
 Endpoint = Annotated[str, _endpoint()]
 TlsEndpoint = Annotated[str, _endpoint(443)]
+Listen = Annotated[str, AfterValidator(_listen)]
 Database = Annotated[str, AfterValidator(_database)]
 Folder = Annotated[str, AfterValidator(_path)]
 LevelName = Annotated[Level, BeforeValidator(_level)]

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
+from opsbot.happened import ChatBack, ChatLost, Event, Listener, Synced, nobody, nothing
 from opsbot.letters import Letters, Mailbox, Memory
 from opsbot.matrix.account import Account
 from opsbot.matrix.client import Client
@@ -32,15 +33,12 @@ async def never_busy() -> bool:
     return False
 
 
-def nothing() -> None:
-    """Do nothing."""
-
-
 class MatrixEdge:
     """The bot's account on its homeserver; implements the port `Chat`.
 
     `on_messages` is called when there is something new in the inbox, `on_turn` while the sync loop lives (every 30 s at
-    least), `busy` is asked whether the bot is needed even when the homeserver refuses its token.
+    least), `busy` is asked whether the bot is needed even when the homeserver refuses its token, `tell` hears of each
+    sync, and when the homeserver is lost and is back.
     """
 
     def __init__(
@@ -53,18 +51,18 @@ class MatrixEdge:
         on_messages: Callable[[], None] = nothing,
         on_turn: Callable[[], None] = nothing,
         busy: Callable[[], Awaitable[bool]] = never_busy,
+        tell: Listener = nobody,
     ) -> None:
         self._settings = settings
         self._on_turn = on_turn
         self._busy = busy
+        self._tell = tell
         self._client = Client(settings.homeserver, patience=settings.patience)
         self._account = Account(settings, client=self._client, memory=memory)
         self.rooms = Rooms(settings, client=self._client, memory=memory, outbox=outbox)
         #: Set when the first sync was taken in.
         self.ready = asyncio.Event()
-        hooks = Hooks(
-            on_turn=on_turn, on_messages=on_messages, on_synced=self.ready.set, on_refused=self._until_accepted
-        )
+        hooks = Hooks(on_turn=on_turn, on_messages=on_messages, tell=self._hear, on_refused=self._until_accepted)
         self._sync = Sync(settings, client=self._client, inbox=inbox, rooms=self.rooms, hooks=hooks)
         self._sender = Sender(client=self._client, letters=outbox, edit_gap=settings.edit_gap)
 
@@ -106,10 +104,17 @@ class MatrixEdge:
             except (ChatUnreachableError, ChatRefusedError) as problem:
                 failures += 1
                 if failures == 1:
-                    log.warning("%s Trying again.", problem)
+                    self._tell(ChatLost(why=str(problem)))
                 await rest(pause(failures, problem), self._on_turn)
             else:
+                if failures:
+                    self._tell(ChatBack(failures=failures))
                 return
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, Synced):
+            self.ready.set()
+        self._tell(event)
 
     async def _until_accepted(self) -> None:
         await self._persist(self.enter)

@@ -83,11 +83,11 @@ class Sender:
 
     async def _wait(self, letter: Letter, failures: int, problem: OpsbotError) -> None:
         if failures == 1:
-            log.warning("%s: a message waits: %s", letter.post.room_id, problem)
+            log.warning("message waits", extra=_fields(letter, problem))
         await asyncio.sleep(pause(failures, problem))
 
     async def _give_up(self, letter: Letter, problem: OpsbotError) -> None:
-        log.warning("%s: a message is not wanted: %s", letter.post.room_id, problem)
+        log.warning("message refused", extra=_fields(letter, problem))
         await self._letters.mark_refused(letter.post.cause, str(problem))
 
     async def _put(self, letter: Letter, content: Any) -> str:
@@ -96,6 +96,10 @@ class Sender:
         if not event_id:
             raise HomeserverUnwellError("The homeserver is not well: it took a message and named no event.")
         return event_id
+
+
+def _fields(letter: Letter, problem: OpsbotError) -> dict[str, str]:
+    return {"room": letter.post.room_id, "cause": letter.post.cause, "why": str(problem)}
 
 
 def _is_final(problem: Exception) -> bool:

@@ -5,12 +5,12 @@ It is ours: nio's loses events when it is stopped in the middle of a batch, and 
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
+from opsbot.happened import ChatBack, ChatLost, Listener, Synced
 from opsbot.letters import Mailbox
 from opsbot.matrix.client import Client
 from opsbot.matrix.events import TIMELINE_TYPES, Batch, Timeline, batch_of, mapping, text, to_message
@@ -20,8 +20,6 @@ from opsbot.matrix.problems import HomeserverUnwellError, TokenRefusedError
 from opsbot.matrix.rooms import Rooms
 from opsbot.matrix.settings import MatrixSettings
 from opsbot.model import Message
-
-log = logging.getLogger(__name__)
 
 #: Seconds that a sync may take in the end: that of a large account is slow, and a dead link should be seen soon.
 LONGEST = 120.0
@@ -39,8 +37,8 @@ class Hooks:
     on_turn: Callable[[], None]
     #: There are new messages in the inbox.
     on_messages: Callable[[], None]
-    #: A sync was taken in.
-    on_synced: Callable[[], None]
+    #: A sync was taken in, or the homeserver is lost, or back.
+    tell: Listener
     #: The token was refused; returns when the homeserver may be asked again.
     on_refused: Callable[[], Awaitable[None]]
 
@@ -84,12 +82,12 @@ class Sync:
                 await self._wait(failures, problem)
             else:
                 if failures:
-                    log.warning("the homeserver answers again, after %d failures", failures)
+                    self._hooks.tell(ChatBack(failures=failures))
                 failures = 0
 
     async def _wait(self, failures: int, problem: OpsbotError) -> None:
         if failures == 1:
-            log.warning("%s Trying again.", problem)
+            self._hooks.tell(ChatLost(why=str(problem)))
         self._calm = False
         await rest(pause(failures, problem), self._hooks.on_turn)
 
@@ -100,7 +98,7 @@ class Sync:
         stored = await self._inbox.position()
         batch = await self._ask(stored, poll, poll + min(self._settings.patience * (failures + 1), LONGEST))
         await self._take_in(batch, stored)
-        self._hooks.on_synced()
+        self._hooks.tell(Synced())
         still = not batch.timelines or (stored is not None and stored[0] == batch.position)
         if self._calm and still and asyncio.get_running_loop().time() - began < LEAST_TURN:
             await asyncio.sleep(LEAST_TURN)

@@ -1,0 +1,72 @@
+"""A host that is watched: each question is told, and when the host is lost and is back."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+
+from opsbot.errors import HostError, HostUnreachableError
+from opsbot.happened import Event, HostAsked, HostBack, HostLost, Listener, Said
+from opsbot.model import Json
+from opsbot.ports import Host
+
+
+class WatchedHost:
+    """The port `Host`, before another one; what it sees goes to TELL."""
+
+    def __init__(self, host: Host, tell: Listener, *, now: Callable[[], float] = time.monotonic) -> None:
+        self.name = host.name
+        self._host = host
+        self._tell = tell
+        self._now = now
+        self._lost_since: float | None = None
+
+    async def ask(self, verb: str, arguments: Mapping[str, Json] | None = None, *, within: float = 30.0) -> Json:
+        """Ask one VERB and return its result, WITHIN so many seconds; raises as the host does."""
+        asked = self._now()
+        try:
+            result = await self._host.ask(verb, arguments, within=within)
+        except BaseException as error:
+            self._heard(verb, asked, error)
+            raise
+        self._heard(verb, asked, None)
+        return result
+
+    async def follow(self, job: str, log: str, offset: int, *, seconds: int = 60) -> AsyncIterator[Json]:
+        """Yield the lines of a log as the host does."""
+        asked = self._now()
+        try:
+            async for line in self._host.follow(job, log, offset, seconds=seconds):
+                yield line
+        except BaseException as error:
+            self._heard("follow", asked, error)
+            raise
+        self._heard("follow", asked, None)
+
+    def _heard(self, verb: str, asked: float, error: BaseException | None) -> None:
+        said = _said(error)
+        self._tell(HostAsked(host=self.name, verb=verb, said=said, seconds=self._now() - asked))
+        if (change := self._change(said, error)) is not None:
+            self._tell(change)
+
+    def _change(self, said: Said, error: BaseException | None) -> Event | None:
+        if said is Said.NOTHING and self._lost_since is None:
+            self._lost_since = self._now()
+            return HostLost(host=self.name, why=str(error))
+        if said in {Said.YES, Said.NO} and self._lost_since is not None:
+            since, self._lost_since = self._lost_since, None
+            return HostBack(host=self.name, seconds=self._now() - since)
+        return None
+
+
+def _said(error: BaseException | None) -> Said:
+    match error:
+        case None:
+            return Said.YES
+        case HostUnreachableError():
+            return Said.NOTHING
+        case HostError():
+            return Said.NO
+        case asyncio.CancelledError() | GeneratorExit():
+            return Said.LEFT
+        case _:
+            return Said.BROKEN
