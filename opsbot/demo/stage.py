@@ -126,6 +126,11 @@ class Stage:
         """What the bot wrote to its log."""
         return self._folder / "opsbot.log"
 
+    @property
+    def pid(self) -> int:
+        """The bot's process; 0 while it does not run."""
+        return 0 if self._bot is None else self._bot.pid
+
     async def start_bot(self, command: Sequence[str] | None = None) -> None:
         """Start the bot, or COMMAND in its place, and wait until it is in the room.
 

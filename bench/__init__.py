@@ -1,0 +1,1 @@
+"""opsbot measured against a plain loop of /sync and send: `make bench`."""
