@@ -18,6 +18,9 @@ from opsbot.standin.paths import Layout, link, write
 from opsbot.standin.server import Gate, base_environment
 
 
+_SHUT_WITHIN = 2.0
+
+
 class Init:
     """The verbs that the control socket knows."""
 
@@ -155,7 +158,9 @@ async def run(layout: Layout) -> None:
             await asyncio.wait([stop])
         finally:
             server.close()
-            await init.gate.shut()
+            # Whatever else may hang, nothing may be left.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(init.gate.shut(), _SHUT_WITHIN)
             await init.manager.halt()
 
 

@@ -129,12 +129,13 @@ class Gate:
 
     async def shut(self) -> None:
         """Drop every connection and refuse new ones."""
-        if self._listener is not None:
-            self._listener.close()
-            await self._listener.wait_closed()
-            self._listener = None
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.close()
         for connection in list(self.connections):
             connection.abort()
+        if listener is not None:
+            await listener.wait_closed()
 
 
 def base_environment(layout: Layout) -> dict[str, str]:
