@@ -17,7 +17,6 @@ from opsbot.standin.manager import Manager, UnitError
 from opsbot.standin.paths import Layout, link, write
 from opsbot.standin.server import Gate, base_environment
 
-
 _SHUT_WITHIN = 2.0
 
 
