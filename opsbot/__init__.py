@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from opsbot.words import Project as Project
     from opsbot.words import Revision as Revision
     from opsbot.words import Target as Target
+    from opsbot.words import Unit as Unit
     from opsbot.words import Words as Words
 
 __version__ = "0.1.0"
@@ -44,6 +45,7 @@ _HOMES = {
     "Project": "words",
     "Revision": "words",
     "Target": "words",
+    "Unit": "words",
     "Words": "words",
 }
 
@@ -69,6 +71,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - what authors may use; the names come by _
     "Rollback",
     "Target",
     "Text",
+    "Unit",
     "UsageError",
     "Words",
     "command",

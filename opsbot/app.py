@@ -4,32 +4,33 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import make_url
-
 from opsbot import notify
 from opsbot.bot import Bot
 from opsbot.config import Config
 from opsbot.connect import forgejo, prober, ssh_host
-from opsbot.credentials import Credentials
+from opsbot.credentials import Credentials, unheard
 from opsbot.durable import Engine
-from opsbot.errors import ConfigError, OpsbotError
+from opsbot.errors import OpsbotError
 from opsbot.jobs.runner import give_up, perform
 from opsbot.matrix.edge import MatrixEdge
 from opsbot.matrix.settings import MatrixSettings
 from opsbot.model import Job
+from opsbot.oversight import Oversight
 from opsbot.plugins import home, load
 from opsbot.site import Site
-from opsbot.store.database import Database
+from opsbot.store.database import Database, lock_file
 from opsbot.store.inbox import Inbox
 from opsbot.store.ledger import Ledger
 from opsbot.store.memory import Memory
 from opsbot.store.outbox import Outbox
+from opsbot.watched import WatchedHost
+from opsbot.web.server import Pages, serve
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +50,12 @@ class SystemClock:
 class App:
     """A bot that is put together and has not begun."""
 
-    def __init__(self, site: Site, *, bot: Bot, edge: MatrixEdge, engine: Engine) -> None:
+    def __init__(self, site: Site, *, bot: Bot, edge: MatrixEdge, engine: Engine, pages: Pages) -> None:
         self.site = site
         self.bot = bot
         self.edge = edge
         self._engine = engine
+        self._pages = pages
 
     @classmethod
     @asynccontextmanager
@@ -64,27 +66,30 @@ class App:
         async with AsyncExitStack() as stack:
             database = Database(config.database)
             stack.push_async_callback(database.close)
-            engine = make_engine(config.database, lock=_lock_file(config.database))
+            engine = make_engine(config.database, lock=lock_file(config.database))
             ledger, outbox, inbox = Ledger(database), Outbox(database), Inbox(database)
-            wake = asyncio.Event()
+            wake, oversight = asyncio.Event(), Oversight(config.hosts)
             edge = MatrixEdge(
                 _matrix(config, credentials),
                 inbox=inbox,
                 outbox=outbox,
                 memory=Memory(database),
                 on_messages=wake.set,
-                on_turn=notify.watchdog,
+                on_turn=oversight.sync_turned,
                 busy=partial(_busy, ledger),
+                tell=oversight.tell,
             )
             stack.push_async_callback(edge.close)
             await edge.start()
             hosts = {name: ssh_host(name, config, credentials) for name in config.hosts}
             for host in hosts.values():
                 stack.push_async_callback(host.close)
+            loaded = load(home(), *map(Path, config.plugins))
             site = Site(
                 config=config,
-                commands=load(home(), *map(Path, config.plugins)),
-                hosts=hosts,
+                commands=loaded.commands,
+                problems=loaded.problems,
+                hosts={name: WatchedHost(host, oversight.tell) for name, host in hosts.items()},
                 inbox=inbox,
                 ledger=ledger,
                 outbox=outbox,
@@ -93,14 +98,17 @@ class App:
                 forge=forgejo(config, credentials),
                 engine=engine,
                 clock=SystemClock(),
+                tell=oversight.tell,
             )
-            yield cls(site, bot=Bot(site, wake), edge=edge, engine=engine)
+            bot = Bot(site, wake, on_turn=oversight.bot_turned)
+            yield cls(site, bot=bot, edge=edge, engine=engine, pages=oversight.pages(ledger, outbox))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; open jobs go on at the next start."""
         self._engine.launch(partial(perform, site=self.site))
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with self._server() as place, asyncio.TaskGroup() as tasks:
+                log.info("at work", extra={"listen": place})
                 watch = self._engine.watch(partial(self.site.ledger.jobs, open_only=True), self._give_up)
                 workers = [tasks.create_task(work) for work in (self.edge.run(), self.bot.run(), watch)]
                 notify.ready()
@@ -114,17 +122,29 @@ class App:
             notify.stopping()
             self._engine.close()
 
+    def _server(self) -> AbstractAsyncContextManager[str | None]:
+        listen = self.site.config.listen
+        return serve(listen, self._pages.routes()) if listen else nullcontext()
+
     async def _give_up(self, job: Job, reason: str) -> None:
         await give_up(job, self.site, reason)
 
 
-async def main(config: Config, environ: Mapping[str, str], *, make_engine: Callable[..., Engine] = Engine) -> int:
-    """Run a bot until SIGTERM or SIGINT; return the exit status. Raises ConfigError and LockedOutError."""
-    logging.getLogger("asyncssh").setLevel(logging.WARNING)
+async def main(
+    config: Config,
+    environ: Mapping[str, str],
+    *,
+    make_engine: Callable[..., Engine] = Engine,
+    on_secret: Callable[[str], None] = unheard,
+) -> int:
+    """Run a bot until SIGTERM or SIGINT; return the exit status. Raises ConfigError and LockedOutError.
+
+    ON_SECRET is told each credential that is read.
+    """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    credentials = Credentials.of(environ, config.credentials)
+    credentials = Credentials.of(environ, config.credentials, on_secret=on_secret)
     try:
         async with App.open(config, credentials, make_engine=make_engine) as app:
             await app.run(stop)
@@ -137,13 +157,6 @@ async def main(config: Config, environ: Mapping[str, str], *, make_engine: Calla
 
 async def _busy(ledger: Ledger) -> bool:
     return bool(await ledger.jobs(open_only=True))
-
-
-def _lock_file(url: str) -> Path:
-    path = make_url(url).database
-    if not path:
-        raise ConfigError("database: it must be a file of SQLite, like sqlite:////var/lib/opsbot/opsbot.db.")
-    return Path(path + ".lock")
 
 
 def _matrix(config: Config, credentials: Credentials) -> MatrixSettings:

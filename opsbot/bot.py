@@ -1,18 +1,19 @@
 """The path of a message: from an event in the inbox to an answer in the outbox, or to a job."""
 
 import asyncio
+import contextlib
 import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from opsbot.commands import Invocation, parse, split, suggestion
+from opsbot.commands import Invocation
 from opsbot.context import Context
-from opsbot.errors import ChatUnreachableError, OpsbotError, RefusedError, UsageError
+from opsbot.errors import ChatUnreachableError, OpsbotError, RefusedError
+from opsbot.happened import Answered, Decided, end_of, nothing
 from opsbot.model import STRANGER, AuditEntry, Decision, Job, Level, Message, Person, Post, Text
 from opsbot.people import identify
-from opsbot.policy import decide
 from opsbot.render.jobs import first_words
 from opsbot.render.text import fit, words
 from opsbot.render.times import age
@@ -26,10 +27,19 @@ TOO_OLD = 120
 LONGEST_ANSWER = 60
 #: Seconds until a message is tried again that came when the homeserver had gone.
 _PATIENCE = 2
+#: Seconds until the inbox is looked at without being told, which also shows that the loop turns.
+_LOOK = 20
 
 #: Commands of our neighbours in the room: the bridge and the homeserver.
 _NEIGHBOURS = frozenset({"slack", "admin"})
-_NAME = re.compile(r"([A-Za-z][A-Za-z-]*)(?:\s+|$)")
+
+
+def _call(prefix: str, account: str) -> re.Pattern[str]:
+    """Make what finds a command's name: after the prefix, or after the bot's own name (`@opsbot deploy …`)."""
+    name = re.escape(account.partition(":")[0].removeprefix("@"))
+    mention = rf"(?:{re.escape(account)}|@{name}|{name}[:,])[:,]?\s+"
+    word = r"(?P<name>[A-Za-z][A-Za-z-]*)(?:[.!?]+$|(?=\s|$))"
+    return re.compile(rf"(?:{re.escape(prefix)}|{mention}(?:{re.escape(prefix)})?){word}", re.IGNORECASE)
 
 
 class NotForUsError(Exception):
@@ -48,6 +58,8 @@ class Turn:
     decision: Decision | None = None
     answer: Text | None = None
     job: Job | None = None
+    #: What kept it from being done.
+    problem: Exception | None = None
 
 
 Stage = Callable[[Turn], Awaitable[Turn]]
@@ -56,10 +68,12 @@ Stage = Callable[[Turn], Awaitable[Turn]]
 class Bot:
     """Takes messages out of the inbox and sees each through the stages, side by side."""
 
-    def __init__(self, site: Site, wake: asyncio.Event | None = None) -> None:
+    def __init__(self, site: Site, wake: asyncio.Event | None = None, *, on_turn: Callable[[], None] = nothing) -> None:
         self._site = site
+        self._on_turn = on_turn
         #: Set when there is something new in the inbox.
         self._wake = wake or asyncio.Event()
+        self._call = _call(site.config.prefix, site.config.homeserver.user)
         self._running: dict[str, asyncio.Task[None]] = {}
         self.stages: tuple[Stage, ...] = (
             self.addressed,
@@ -74,11 +88,14 @@ class Bot:
         """See every message of the inbox through; what is cut off is done again at the next start."""
         async with asyncio.TaskGroup() as tasks:
             while True:
+                self._on_turn()
                 self._wake.clear()
                 for message in await self._site.inbox.open_messages():
                     if message.event_id not in self._running:
                         self._running[message.event_id] = tasks.create_task(self._see_through(message))
-                await self._wake.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK):
+                        await self._wake.wait()
 
     async def _see_through(self, message: Message) -> None:
         try:
@@ -92,7 +109,7 @@ class Bot:
 
     async def handle(self, message: Message) -> None:
         """See one message through the stages and store what came of it, in one transaction."""
-        turn = Turn(message=message)
+        turn, began = Turn(message=message), asyncio.get_running_loop().time()
         try:
             for stage in self.stages:
                 turn = await stage(turn)
@@ -102,21 +119,35 @@ class Bot:
         except ChatUnreachableError:
             raise
         except OpsbotError as error:
-            turn = replace(turn, answer=words(str(error)))
-        except Exception:
+            turn = replace(turn, answer=words(str(error)), problem=error)
+        except Exception as error:
             reference = secrets.token_hex(3)
             log.exception("command failed", extra={"reference": reference, "event": message.event_id})
             sentence = f"Something broke in me while I did that. An admin finds it in my log under `{reference}`."
-            turn = replace(turn, answer=words(sentence))
-        await self._finish(turn)
+            turn = replace(turn, answer=words(sentence), problem=error)
+        job = await self._finish(turn)
+        self._tell(turn, job, asyncio.get_running_loop().time() - began)
 
-    async def _finish(self, turn: Turn) -> None:
+    async def _finish(self, turn: Turn) -> Job | None:
         message = turn.message
         posts = [] if turn.answer is None else [self._answer(message, turn.answer)]
         job = await self._site.inbox.finish(message.event_id, posts=posts, audit=self._audit(turn), job=turn.job)
         if job is not None:
             await self._site.outbox.post(first_words(job))
             await self._site.engine.start(job)
+        return job
+
+    def _tell(self, turn: Turn, job: Job | None, seconds: float) -> None:
+        command = self._site.commands.find(turn.name)
+        answered = Answered(
+            command="" if command is None else command.name,
+            person=turn.person.name,
+            event=turn.message.event_id,
+            end=end_of(turn.problem, allowed=turn.decision is None or turn.decision.allowed, job=job is not None),
+            seconds=seconds,
+            job=None if job is None else job.number,
+        )
+        self._site.tell(answered)
 
     def _answer(self, message: Message, text: Text) -> Post:
         thread = message.thread or message.event_id
@@ -138,11 +169,10 @@ class Bot:
     async def addressed(self, turn: Turn) -> Turn:
         """Take the name of the command; what has none is not for us."""
         body = turn.message.body.strip()
-        prefix = self._site.config.prefix
-        match = _NAME.match(body, len(prefix)) if body.startswith(prefix) else None
-        if match is None or match.group(1).lower() in _NEIGHBOURS:
+        match = self._call.match(body)
+        if match is None or match.group("name").lower() in _NEIGHBOURS:
             raise NotForUsError
-        return replace(turn, name=match.group(1).lower(), rest=body[match.end() :].strip())
+        return replace(turn, name=match.group("name").lower(), rest=body[match.end() :].strip())
 
     async def fresh(self, turn: Turn) -> Turn:
         """Refuse what is too old, however it came to be so."""
@@ -162,20 +192,23 @@ class Bot:
 
     async def what(self, turn: Turn) -> Turn:
         """Parse the words into a command and its arguments."""
-        prefix = self._site.config.prefix
-        command = self._site.commands.get(turn.name)
-        if command is None:
-            meant = suggestion(turn.name, self._site.commands.keys(), shape=prefix + "{}")
-            raise UsageError(f"There is no command `{prefix}{turn.name}`.{meant} `{prefix}help` lists them.")
-        invocation = parse(command, split(turn.rest), choices=self._site.choices, prefix=prefix)
-        return replace(turn, invocation=invocation)
+        return replace(turn, invocation=self._site.parse(turn.name, turn.rest))
 
     async def may_they(self, turn: Turn) -> Turn:
         """Decide; a refusal goes no further, and says why."""
         assert turn.invocation is not None  # noqa: S101 - the stage before has put it there
-        arguments = turn.invocation.arguments
-        decision = decide(turn.person, needs=turn.invocation.command.needs, arguments=arguments)
+        decision = self._site.decide(turn.person, turn.invocation)
         decided = replace(turn, decision=decision)
+        self._site.tell(
+            Decided(
+                command=turn.invocation.command.name,
+                person=turn.person.name,
+                event=turn.message.event_id,
+                room=turn.message.room_id,
+                allowed=decision.allowed,
+                reason=decision.reason,
+            )
+        )
         if not decision.allowed:
             unknown = " Ask an admin to add you." if turn.person.level is Level.STRANGER else ""
             return replace(decided, answer=words(f"No: {decision.reason}{unknown}"))

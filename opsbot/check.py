@@ -93,14 +93,10 @@ def _database(config: Config) -> Iterator[Line]:
 
 
 def _commands(config: Config) -> Line:
-    missing = [folder for folder in config.plugins if not Path(folder).is_dir()]
-    if missing:
-        return fails("commands", f"there is no folder {missing[0]}; correct `plugins`.")
-    try:
-        commands = load_commands(home(), *map(Path, config.plugins))
-    except ConfigError as error:
-        return fails("commands", error)
-    return Line(what="commands", sentence=f"{len(commands)} load.")
+    loaded = load_commands(home(), *map(Path, config.plugins))
+    if loaded.problems:
+        return fails("commands", " ".join(loaded.problems))
+    return Line(what="commands", sentence=f"{len(loaded.commands)} load.")
 
 
 async def _host(name: str, config: Config, credentials: Credentials) -> AsyncIterator[Line]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from opsbot import __version__
 from opsbot.config import FILE_VARIABLE, load
 from opsbot.errors import OpsbotError
+from opsbot.masks import Masks
 
 if TYPE_CHECKING:
     from opsbot.commands import Command
@@ -40,6 +41,9 @@ def parser() -> argparse.ArgumentParser:
     verbs = whole.add_subparsers(required=True, metavar="COMMAND")
 
     run = verbs.add_parser("run", help="run the bot until it is told to stop")
+    run.add_argument(
+        "--log", choices=("text", "json"), help="lines of the log; else text on a terminal, JSON elsewhere"
+    )
     run.set_defaults(do=_run)
     demo = verbs.add_parser("demo", help="try the bot on this machine; it leaves nothing behind")
     demo.add_argument("--script", type=Path, metavar="FILE", help="say these lines (`person: words`) and end")
@@ -60,10 +64,11 @@ def parser() -> argparse.ArgumentParser:
 
 def _run(chosen: argparse.Namespace) -> int:
     config = load(chosen.config, os.environ)
-    from opsbot import app  # noqa: PLC0415 - a wrong configuration is told without it, and so at once
+    from opsbot import app, logs  # noqa: PLC0415 - a wrong configuration is told without it, and so at once
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    return asyncio.run(app.main(config, os.environ))
+    masks = Masks()
+    logs.begin(chosen.log or logs.usual_form(), masks)
+    return asyncio.run(app.main(config, os.environ, on_secret=masks.learn))
 
 
 def _demo(chosen: argparse.Namespace) -> int:
@@ -90,9 +95,11 @@ def _check(chosen: argparse.Namespace) -> int:
 def _commands(chosen: argparse.Namespace) -> int:
     from opsbot import plugins  # noqa: PLC0415 - the other commands start faster without it
 
-    commands = sorted(plugins.load(plugins.home(), *chosen.folders).values(), key=lambda one: (one.needs, one.name))
+    loaded = plugins.load(plugins.home(), *chosen.folders)
+    commands = sorted(loaded.commands.values(), key=lambda one: (one.needs, one.name))
     sys.stdout.write(_page(commands) if chosen.markdown else _table(commands))
-    return 0
+    sys.stderr.writelines(f"opsbot: {problem}\n" for problem in loaded.problems)
+    return 1 if loaded.problems else 0
 
 
 def _table(commands: Sequence["Command"]) -> str:
@@ -105,7 +112,8 @@ def _page(commands: Sequence["Command"]) -> str:
     parts = ["# Commands", "This page is made by `opsbot commands --markdown`; the words are those of `!help`."]
     for one in commands:
         who = f"the level {one.needs} and above" if one.needs else "everybody"
-        parts += [f"## {one.name}", f"`!{one.usage}`", one.help, f"For {who}."]
+        also = f" Also: {', '.join(f'`!{alias}`' for alias in one.aliases)}." if one.aliases else ""
+        parts += [f"## {one.name}", f"`!{one.usage}`", one.help, f"For {who}.{also}"]
     return "\n\n".join(parts) + "\n"
 
 

@@ -4,7 +4,7 @@ import difflib
 import inspect
 import re
 import shlex
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -55,6 +55,8 @@ class Command:
     help: str
     params: tuple[Param, ...]
     wants_context: bool
+    #: Other words for the same command.
+    aliases: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -67,6 +69,32 @@ class Command:
         return " ".join([self.name, *(param.usage for param in self.params)])
 
 
+class Catalogue(Mapping[str, Command]):
+    """All commands by their names; an alias finds its command and is not listed."""
+
+    def __init__(self, commands: Iterable[Command]) -> None:
+        self._commands = {one.name: one for one in commands}
+        self._aliases = {alias: one for one in self._commands.values() for alias in one.aliases}
+
+    def __getitem__(self, name: str) -> Command:
+        return self._commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._commands)
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+    @property
+    def words(self) -> Collection[str]:
+        """Every word that calls a command."""
+        return [*self._commands, *self._aliases]
+
+    def find(self, word: str) -> Command | None:
+        """Return the command of a name or an alias."""
+        return self._commands.get(word) or self._aliases.get(word)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
     """A command with its arguments, parsed."""
@@ -75,7 +103,9 @@ class Invocation:
     arguments: Mapping[str, Any]
 
 
-def command_from(function: Callable[..., Awaitable[Any]], *, name: str, needs: Level) -> Command:
+def command_from(
+    function: Callable[..., Awaitable[Any]], *, name: str, needs: Level, aliases: tuple[str, ...] = ()
+) -> Command:
     """Make a command of a function: name, parameters, annotations and docstring.
 
     Raises TypeError with what the function lacks.
@@ -88,12 +118,13 @@ def command_from(function: Callable[..., Awaitable[Any]], *, name: str, needs: L
     signature = inspect.signature(function)
     params = tuple(_param(p, hints) for p in signature.parameters.values() if p.name != CONTEXT)
     return Command(
-        name=name.replace("_", "-"),
+        name=name,
         function=function,
         needs=needs,
         help=inspect.getdoc(function) or "",
         params=params,
         wants_context=CONTEXT in signature.parameters,
+        aliases=aliases,
     )
 
 
@@ -166,6 +197,8 @@ def _arguments(command: Command, words: list[str], choices: Mapping[type, Collec
             typed = _typed_value(param, name, value if equals else None, rest)
         elif places:
             param, typed = places.pop(0), word
+            if param.type is Words:
+                typed = " ".join([word, *_until_option(rest)])
         else:
             raise UsageError(f"`{word}` is one word too many.")
         if param.name in values:
@@ -183,11 +216,21 @@ def _typed_value(param: Param, name: str, value: str | None, rest: list[str]) ->
             raise UsageError(f"`--{name}` takes no value.")
         return "yes"
     taken = [] if value is None else [value]
-    while rest and (not taken or param.type is Words) and not rest[0].startswith("--"):
+    if param.type is Words:
+        taken += _until_option(rest)
+    elif not taken and rest and not rest[0].startswith("--"):
         taken.append(rest.pop(0))
     if not " ".join(taken).strip():
         raise UsageError(f"`--{name}` needs a value.")
     return " ".join(taken)
+
+
+def _until_option(rest: list[str]) -> list[str]:
+    """Take the words up to the next option."""
+    end = next((place for place, word in enumerate(rest) if word.startswith("--")), len(rest))
+    taken = rest[:end]
+    del rest[:end]
+    return taken
 
 
 def _value(param: Param, typed: str, choices: Mapping[type, Collection[str]]) -> Any:

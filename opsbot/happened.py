@@ -68,8 +68,8 @@ class Answered:
     event: str
     end: End
     seconds: float
-    #: The number of the job that came of it; 0 without one.
-    job: int = 0
+    #: The number of the job that came of it.
+    job: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

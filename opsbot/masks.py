@@ -10,7 +10,7 @@ _SHORTEST = 4
 
 #: A scheme with its token, Slack's tokens, Synapse's, a token in an address, and a password before a host's name.
 _LOOKS = re.compile(
-    r"(?P<scheme>\b(?:Bearer|Basic)\s+)[\w.~+/=-]+"
+    r"(?P<scheme>\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}"
     r"|\bx(?:ox[a-z]|app)-[\w-]+"
     r"|\bsyt_[\w-]+"
     r"|(?P<name>\b(?:access_token|token|password)=)[^\s&\"']+"

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 
 from opsbot import logs, notify
 from opsbot.happened import Event
@@ -21,10 +22,10 @@ _ALL = 1000
 
 
 class Oversight:
-    """The log, the figures and the health of a bot, which runs on these HOSTS."""
+    """The log, the figures and the health of a bot, which operates these HOSTS; NOW is in seconds."""
 
-    def __init__(self, hosts: Collection[str]) -> None:
-        self.health = Health(("sync", "bot"))
+    def __init__(self, hosts: Collection[str], *, now: Callable[[], float] = time.monotonic) -> None:
+        self.health = Health(("sync", "bot"), now=now)
         self.metrics = Metrics(hosts)
         self._listeners = (self.health.listen, self.metrics.listen, logs.note)
 

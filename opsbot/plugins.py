@@ -3,11 +3,12 @@
 import importlib.util
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
-from opsbot.commands import Command, command_from
+from opsbot.commands import Catalogue, Command, command_from
 from opsbot.errors import ConfigError
 from opsbot.model import Level
 
@@ -18,23 +19,43 @@ _MARK = "_opsbot_command"
 _PACKAGE = Path(__file__).parent
 
 
+@dataclass(frozen=True)
+class _Mark:
+    """What the decorator noted on a function."""
+
+    needs: Level
+    name: str
+    aliases: tuple[str, ...]
+
+
 @overload
 def command(function: _Function) -> _Function: ...
 @overload
-def command(*, needs: str = ..., name: str = ...) -> Callable[[_Function], _Function]: ...
-def command(function: _Function | None = None, *, needs: str = "stranger", name: str = "") -> Any:
+def command(*, needs: str = ..., name: str = ..., aliases: Sequence[str] = ...) -> Callable[[_Function], _Function]: ...
+def command(
+    function: _Function | None = None, *, needs: str = "stranger", name: str = "", aliases: Sequence[str] = ()
+) -> Any:
     """Make a function a command.
 
     Its name is the command, its parameters are the arguments, annotations parse them, the docstring is the help and
     what it returns is the answer. NEEDS is the level of the person; without it anybody may say the command. NAME is for
-    a command whose name Python or this file has given to something else.
+    a command whose name Python or this file has given to something else; ALIASES are other words for it.
     """
 
     def mark(marked: _Function) -> _Function:
-        setattr(marked, _MARK, (Level[needs.upper()], name or marked.__name__))
+        called = (name or marked.__name__).replace("_", "-")
+        setattr(marked, _MARK, _Mark(Level[needs.upper()], called, tuple(aliases)))
         return marked
 
     return mark if function is None else mark(function)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """The commands that were found, and a sentence for each plugin that did not load."""
+
+    commands: Catalogue
+    problems: tuple[str, ...] = ()
 
 
 def home() -> Path:
@@ -43,19 +64,30 @@ def home() -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / "plugins"
 
 
-def load(*folders: Path) -> Mapping[str, Command]:
-    """Read all commands of the folders, by name. Raises ConfigError for the first plugin that does not load."""
+def load(*folders: Path) -> Loaded:
+    """Read all commands of the folders; a plugin that does not load is left out whole, and named."""
     found: dict[str, Command] = {}
+    problems: list[str] = []
     for path in (path for folder in folders for path in sorted(folder.glob("*.py"))):
         try:
-            loaded = list(_commands_in(path))
+            new = list(_commands_in(path))
+            _refuse_twins(new, found.values())
         except Exception as error:
-            raise ConfigError(f"The plugin {path.name} does not load: {error}") from error
-        for one in loaded:
-            if one.name in found:
-                raise ConfigError(f"The plugin {path.name} has a second command `{one.name}`.")
-            found[one.name] = one
-    return found
+            log.exception("plugin does not load", extra={"plugin": path.name})
+            problems.append(f"The plugin {path.name} does not load: {type(error).__name__}: {error}")
+        else:
+            found |= {one.name: one for one in new}
+    problems += [f"There is no folder {folder}; correct `plugins`." for folder in folders if not folder.is_dir()]
+    return Loaded(commands=Catalogue(found.values()), problems=tuple(problems))
+
+
+def _refuse_twins(new: Sequence[Command], known: Iterable[Command]) -> None:
+    taken = {word for one in known for word in (one.name, *one.aliases)}
+    for one in new:
+        for word in (one.name, *one.aliases):
+            if word in taken:
+                raise ConfigError(f"There is a command `{word}` already.")
+            taken.add(word)
 
 
 def _commands_in(path: Path) -> Iterator[Command]:
@@ -68,6 +100,5 @@ def _commands_in(path: Path) -> Iterator[Command]:
     spec.loader.exec_module(module)
     for value in vars(module).values():
         mark = getattr(value, _MARK, None)
-        if isinstance(mark, tuple) and value.__module__ == name:
-            needs, called = mark
-            yield command_from(value, name=called, needs=needs)
+        if isinstance(mark, _Mark) and value.__module__ == name:
+            yield command_from(value, name=mark.name, needs=mark.needs, aliases=mark.aliases)

@@ -4,18 +4,23 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from opsbot.model import Decision, Level, Person
-from opsbot.words import PLATFORM, Project, Target
+from opsbot.words import PLATFORM, Project, Target, Unit
 
 
-def decide(person: Person, *, needs: Level, arguments: Mapping[str, Any]) -> Decision:
-    """Decide whether a person may give a command with these arguments; a dry run changes nothing and needs less."""
+def decide(
+    person: Person, *, needs: Level, arguments: Mapping[str, Any], owners: Mapping[str, Project] | None = None
+) -> Decision:
+    """Decide whether a person may give a command with these arguments; a dry run changes nothing and needs less.
+
+    OWNERS tells whose a unit is; one that it does not name is the platform's.
+    """
     if arguments.get("dry_run"):
         needs = min(needs, Level.CONTRIBUTOR)
     if person.level < needs:
         return _no(f"this needs the level {needs}; {_who(person)}.")
     if needs < Level.DEPLOYER:
         return _yes(f"{person.name} is {person.level}; this needs {needs}.")
-    for project in _projects(arguments):
+    for project in _projects(arguments, owners or {}):
         refusal = _project_refusal(person, project)
         if refusal is not None:
             return refusal
@@ -38,7 +43,7 @@ def decide_plan(person: Person, *, moves: Collection[str], foreign: Collection[s
     return _yes(f"{person.name} is {person.level}, and nothing else is touched.")
 
 
-def _projects(arguments: Mapping[str, Any]) -> list[Project]:
+def _projects(arguments: Mapping[str, Any], owners: Mapping[str, Project]) -> list[Project]:
     found = []
     for value in arguments.values():
         match value:
@@ -46,6 +51,8 @@ def _projects(arguments: Mapping[str, Any]) -> list[Project]:
                 found.append(value)
             case Target(project=Project() as project):
                 found.append(project)
+            case Unit(name):
+                found.append(owners.get(name, PLATFORM))
             case _:
                 pass
     return found

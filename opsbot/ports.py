@@ -109,6 +109,10 @@ class Jobs(Protocol):
         """Take the lock of a host for a job; return the open job that has it instead, if one has."""
         ...
 
+    async def lock_holder(self, host: str) -> Job | None:
+        """Return the open job that holds a host's lock, if one does."""
+        ...
+
     async def holds(self) -> list[Hold]:
         """Return all holds."""
         ...

@@ -3,10 +3,12 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from opsbot.commands import Command
+from opsbot.commands import Catalogue, Invocation, parse, split, suggestion
 from opsbot.config import Config
 from opsbot.errors import UsageError
-from opsbot.model import STRANGER, Person
+from opsbot.happened import Listener, nobody
+from opsbot.model import STRANGER, Decision, Person
+from opsbot.policy import decide
 from opsbot.ports import Chat, Clock, Engine, Forge, Host, Inbox, Jobs, Outbox, Outside
 from opsbot.words import PLATFORM, Project, Target
 
@@ -16,7 +18,9 @@ class Site:
     """The configuration, the commands, and the world behind its ports."""
 
     config: Config
-    commands: Mapping[str, Command]
+    commands: Catalogue
+    #: A sentence for each plugin that did not load.
+    problems: tuple[str, ...] = ()
     hosts: Mapping[str, Host]
     inbox: Inbox
     ledger: Jobs
@@ -26,6 +30,8 @@ class Site:
     forge: Forge | None
     engine: Engine
     clock: Clock
+    #: Hears what happens.
+    tell: Listener = nobody
 
     @property
     def choices(self) -> Mapping[type, Collection[str]]:
@@ -40,6 +46,31 @@ class Site:
         if self.config.default_host is None:
             raise UsageError("There are several hosts, and none is marked as the default in my configuration.")
         return self.config.default_host
+
+    @property
+    def owners(self) -> Mapping[str, Project]:
+        """Return the project of each unit that is a project's own; all other units are the platform's."""
+        services = self.config.services
+        return {
+            unit: Project(name)
+            for name, project in self.config.projects.items()
+            for service in project.services
+            if (unit := services[service].unit)
+        }
+
+    def parse(self, name: str, rest: str) -> Invocation:
+        """Parse a command's name and the words behind it. Raises UsageError."""
+        prefix = self.config.prefix
+        command = self.commands.find(name)
+        if command is None:
+            meant = suggestion(name, self.commands.words, shape=prefix + "{}")
+            raise UsageError(f"There is no command `{prefix}{name}`.{meant} `{prefix}help` lists them.")
+        return parse(command, split(rest), choices=self.choices, prefix=prefix)
+
+    def decide(self, person: Person, invocation: Invocation) -> Decision:
+        """Decide whether a person may give a command."""
+        needs, arguments = invocation.command.needs, invocation.arguments
+        return decide(person, needs=needs, arguments=arguments, owners=self.owners)
 
     def person(self, name: str) -> Person:
         """Return a person of today's configuration; somebody who left is a stranger."""

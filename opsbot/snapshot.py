@@ -26,3 +26,5 @@ class Status:
     hosts: tuple[HostStatus, ...]
     jobs: tuple[Job, ...]
     holds: tuple[Hold, ...]
+    #: Whether the hosts themselves are shown, or were only asked for their units.
+    whole: bool = True

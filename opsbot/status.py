@@ -1,9 +1,10 @@
 """What `!status` knows: everything asked side by side, and what could not be asked said as such."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 
-from opsbot.errors import OpsbotError
+from opsbot.commands import suggestion
+from opsbot.errors import OpsbotError, UsageError
 from opsbot.model import Json, Probe
 from opsbot.site import Site
 from opsbot.snapshot import HostStatus, Status
@@ -12,13 +13,18 @@ from opsbot.snapshot import HostStatus, Status
 WITHIN = 8.0
 
 
-async def gather(site: Site, *, within: float = WITHIN) -> Status:
-    """Ask everything at once; never raises because something did not answer, and never takes longer than WITHIN."""
-    services, endpoints = tuple(site.config.services), tuple(site.config.certificates)
+async def gather(site: Site, *, about: str = "", within: float = WITHIN) -> Status:
+    """Ask everything, or only what is ABOUT one service, project or host, side by side.
+
+    Never raises because something did not answer, and never takes longer than WITHIN seconds. Raises UsageError when
+    there is nothing of that name.
+    """
+    services, names = _scope(site, about)
+    endpoints = () if about else tuple(site.config.certificates)
     probes, certificates, hosts, jobs, holds = await asyncio.gather(
         asyncio.gather(*(_probe(site, name, within) for name in services)),
         asyncio.gather(*(_certificate(site, endpoint, within) for endpoint in endpoints)),
-        asyncio.gather(*(_host(site, name, within) for name in site.hosts)),
+        asyncio.gather(*(_host(site, name, services, within) for name in names)),
         site.ledger.jobs(open_only=True),
         site.ledger.holds(),
     )
@@ -28,7 +34,23 @@ async def gather(site: Site, *, within: float = WITHIN) -> Status:
         hosts=tuple(hosts),
         jobs=tuple(jobs),
         holds=tuple(holds),
+        whole=not about or about in site.hosts,
     )
+
+
+def _scope(site: Site, about: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the services and the hosts that are meant."""
+    config = site.config
+    if not about:
+        return tuple(config.services), tuple(site.hosts)
+    if about in config.services:
+        return (about,), tuple(name for name in (config.host_of(about),) if name)
+    if about in config.projects:
+        return config.projects[about].services, (config.projects[about].host,)
+    if about in site.hosts:
+        return tuple(one for one in config.services if config.host_of(one) == about), (about,)
+    known = {*config.services, *config.projects, *site.hosts}
+    raise UsageError(f"There is no service, project or host `{about}`.{suggestion(about, known)}")
 
 
 async def _probe(site: Site, name: str, within: float) -> Probe | None:
@@ -45,10 +67,11 @@ async def _certificate(site: Site, endpoint: str, within: float) -> float | str:
         return str(error) or "no answer"
 
 
-async def _host(site: Site, name: str, within: float) -> HostStatus:
+async def _host(site: Site, name: str, services: Collection[str], within: float) -> HostStatus:
     host = site.hosts[name]
     config = site.config
-    units = sorted({one.unit for key, one in config.services.items() if one.unit and config.host_of(key) == name})
+    here = (config.services[key] for key in services if config.host_of(key) == name)
+    units = sorted({one.unit for one in here if one.unit})
     (facts, problem), (newest, newest_problem) = await asyncio.gather(
         _answer(host.ask("facts", {"units": units}, within=within), within),
         _answer(host.ask("newest", within=within), within),

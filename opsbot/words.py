@@ -81,3 +81,23 @@ class Revision:
 
 
 MAIN = Revision("main")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A systemd unit; a name without an ending is a service."""
+
+    name: str
+
+    GRAMMAR: ClassVar = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]{0,99}")
+    ENDINGS: ClassVar = (".service", ".socket", ".timer", ".target", ".mount", ".path", ".slice")
+
+    @classmethod
+    def parse(cls, word: str) -> Self:
+        """Take a typed word."""
+        if not cls.GRAMMAR.fullmatch(word):
+            raise UsageError("A unit is named like `nginx` or `nginx.service`.")
+        return cls(word if word.endswith(cls.ENDINGS) else f"{word}.service")
+
+    def __str__(self) -> str:
+        return self.name

@@ -28,7 +28,7 @@ async def deploy(
     return await ctx.start(Deploy(project, revision, dry_run=dry_run, reason=reason))
 
 
-@command(needs="deployer")
+@command(needs="deployer", aliases=("undo",))
 async def rollback(ctx: Context, target: Target = LAST_PROVED, *, reason: Words = NO_WORDS) -> Job:
     """Go back.
 

@@ -2,27 +2,32 @@
 
 from opsbot import Context, Text, UsageError, command
 from opsbot.commands import suggestion
-from opsbot.render.text import bold, join, lines, table, words
+from opsbot.model import Level
+from opsbot.render.text import bold, join, lines, words
 
 
-@command(name="help")
+@command(name="help", aliases=("commands",))
 async def help_(ctx: Context, about: str = "") -> Text:
     """List the commands, or explain one: `help deploy`."""
     prefix, commands = ctx.site.config.prefix, ctx.site.commands
+    problems = ctx.site.problems if ctx.person.level >= Level.ADMIN else ()
     if not about:
-        known = sorted(commands.values(), key=lambda one: (one.needs, one.name))
-        rows = [(f"{prefix}{one.usage.split()[0]}", one.summary, _level(one.needs.name)) for one in known]
-        return lines(table(rows), words(f"`{prefix}help COMMAND` tells more."))
+        listed = [part for level in Level for part in _of_level(level, ctx)]
+        return lines(*listed, words(f"`{prefix}help COMMAND` tells more."), *problems)
     name = about.removeprefix(prefix).lower()
-    if name not in commands:
-        raise UsageError(f"There is no command `{about}`.{suggestion(name, commands.keys(), shape=prefix + '{}')}")
-    found = commands[name]
+    found = commands.find(name)
+    if found is None:
+        raise UsageError(f"There is no command `{about}`.{suggestion(name, commands.words, shape=prefix + '{}')}")
+    also = f" Also: {', '.join(f'`{prefix}{alias}`' for alias in found.aliases)}." if found.aliases else ""
     needs = f"For everybody of the level {found.needs} and above." if found.needs else "For everybody."
-    return lines(join(words("Usage: "), bold(f"{prefix}{found.usage}")), words(found.help), words(needs))
+    return lines(join(words("Usage: "), bold(f"{prefix}{found.usage}")), words(found.help), words(needs + also))
 
 
-def _level(name: str) -> str:
-    return "" if name == "STRANGER" else name.lower()
+def _of_level(level: Level, ctx: Context) -> list[Text]:
+    prefix = ctx.site.config.prefix
+    found = sorted((one for one in ctx.site.commands.values() if one.needs is level), key=lambda one: one.name)
+    shown = [words(f"`{prefix}{one.name}` {one.summary}") for one in found]
+    return [bold(f"for {level}s and above" if level else "for everybody"), *shown] if shown else []
 
 
 @command

@@ -1,19 +1,21 @@
-"""Look at a job, or stop it."""
+"""Look at jobs and locks, or stop a job."""
+
+from datetime import datetime
 
 from opsbot import Context, Job, OpsbotError, RefusedError, Text, UsageError, command
 from opsbot.model import Level, Outcome
-from opsbot.render.jobs import final_report, report, summary
+from opsbot.render.jobs import final_report, report, summary, title
 from opsbot.render.text import lines, words
-from opsbot.render.times import age
+from opsbot.render.times import age, clock
 
 
-@command(needs="member")
+@command(needs="member", aliases=("jobs",))
 async def job(ctx: Context, id: str = "") -> Text:  # noqa: A002 - the argument's name is what people read
     """Show job ID with its stages; without an ID, the newest jobs."""
     now = ctx.site.clock.now()
     if not id:
         newest = await ctx.site.ledger.jobs(limit=10)
-        rows = [summary(one, age=age((now - one.created_at).total_seconds())) for one in newest]
+        rows = [summary(one, age=_age(one, now)) for one in newest]
         return lines(*rows) if rows else words("There has been no job yet.")
     found = await _find(ctx, id)
     stages = found.details.get("stages", {})
@@ -23,7 +25,7 @@ async def job(ctx: Context, id: str = "") -> Text:  # noqa: A002 - the argument'
     return final_report(found, stages, outcome=Outcome(found.outcome), headline=headline, more=None)
 
 
-@command(needs="contributor")
+@command(needs="contributor", aliases=("stop",))
 async def cancel(ctx: Context, id: str) -> str:  # noqa: A002 - the argument's name is what people read
     """Stop job ID: a build is stopped, an activation that is not committed yet goes back."""
     found = await _find(ctx, id)
@@ -37,6 +39,38 @@ async def cancel(ctx: Context, id: str) -> str:  # noqa: A002 - the argument's n
     except OpsbotError:
         return f"I stop #{found.number} as soon as its host answers; its report tells the end."
     return f"I stop #{found.number}; its report tells the end."
+
+
+@command(needs="member")
+async def locks(ctx: Context) -> Text:
+    """Show where one can deploy: which host is busy with a job, and which project has a hold."""
+    site, now = ctx.site, ctx.site.clock.now()
+    shown = []
+    for name in site.hosts:
+        holder = await site.ledger.lock_holder(name)
+        busy = "free" if holder is None else f"busy with {summary(holder, age=_age(holder, now)).body}"
+        shown.append(words(f"`{name}`: {busy}"))
+    holds = [
+        words(f"hold on {one.project} by {one.by}, {clock(one.since, site.config.zone, now)}: {one.reason}")
+        for one in await site.ledger.holds()
+    ]
+    return lines(*shown, *(holds or [words("There is no hold.")]))
+
+
+@command(needs="contributor")
+async def history(ctx: Context, count: int = 10) -> Text:
+    """Show the newest COUNT jobs that have ended: when, who, what, and how."""
+    site, now = ctx.site, ctx.site.clock.now()
+    ended = [one for one in await site.ledger.jobs(limit=min(count, 30) + 5) if one.ended_at is not None]
+    rows = [
+        words(f"{clock(one.ended_at or now, site.config.zone, now)} {title(one)}: {one.details.get('headline', '')}")
+        for one in ended[:count]
+    ]
+    return lines(*rows) if rows else words("No job has ended yet.")
+
+
+def _age(found: Job, now: datetime) -> str:
+    return age((now - found.created_at).total_seconds())
 
 
 async def _find(ctx: Context, name: str) -> Job:

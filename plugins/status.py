@@ -11,10 +11,13 @@ from opsbot.status import gather
 _NEWEST = 12
 
 
-@command(needs="member")
-async def status(ctx: Context) -> Text:
-    """Show services, certificates, the host, what runs and what is newer, jobs and holds."""
-    return status_text(await gather(ctx.site), ctx.site.config.services, now=ctx.site.clock.now())
+@command(needs="member", aliases=("st",))
+async def status(ctx: Context, about: str = "") -> Text:
+    """Show services, certificates, the host, what runs and what is newer, jobs and holds.
+
+    ABOUT is a service, a project or a host, when only that is wanted.
+    """
+    return status_text(await gather(ctx.site, about=about), ctx.site.config.services, now=ctx.site.clock.now())
 
 
 @command(needs="member")
@@ -28,7 +31,7 @@ async def projects(ctx: Context) -> Text:
     return table([("project", "host", ""), *rows])
 
 
-@command(needs="member")
+@command(needs="member", aliases=("gens",))
 async def generations(ctx: Context) -> Text:
     """List the newest generations of the host: number, when, commit, projects' revisions."""
     host = ctx.host()

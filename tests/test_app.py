@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import asyncssh
 import pytest
 
@@ -30,6 +31,7 @@ def write_configuration(folder: Path) -> Path:
         "rooms": ["!ops:example.org"],
         "people": {"dan": {"level": "admin", "accounts": ["@dan:example.org"]}},
         "hosts": {"ops": {"address": "127.0.0.1", "port": free_port(), "key_file": "ssh-key", "host_key": host_key}},
+        "listen": f"127.0.0.1:{free_port()}",
         "database": f"sqlite:///{folder / 'opsbot.db'}",
         "credentials": str(credentials),
     }
@@ -112,3 +114,37 @@ async def test_a_second_bot_on_the_same_database_ends_with_a_sentence(config: Pa
     assert second.returncode == 1
     assert b"Another opsbot runs on this database" in said
     assert b"Traceback" not in said
+
+
+async def page(address: str, name: str) -> tuple[int, str]:
+    """Ask a bot for one of its pages; return the status and the words."""
+    async with aiohttp.ClientSession() as session, session.get(f"http://{address}/{name}") as answer:
+        return answer.status, (await answer.text()).strip()
+
+
+async def trouble(address: str) -> tuple[int, str]:
+    """Wait until a bot has asked its homeserver; return what it says of itself then."""
+    while True:
+        answer = await page(address, "readyz")
+        if not answer[1].endswith("taken in yet."):
+            return answer
+        await asyncio.sleep(0.05)
+
+
+async def test_a_bot_without_its_homeserver_lives_and_is_not_ready(config: Path, supervisor: Supervisor) -> None:
+    """While the homeserver is away the bot is alive and says what it waits for; its log is JSON without its secrets."""
+    address = json.loads(config.read_text())["listen"]  # noqa: ASYNC240 - a small file, once
+    async with bot(config, supervisor) as process:
+        await supervisor.hears("READY=1")
+        ready = await asyncio.wait_for(trouble(address), WITHIN)
+        health, figures = [await page(address, name) for name in ("healthz", "metrics")]
+        process.send_signal(signal.SIGTERM)
+        _, said = await asyncio.wait_for(process.communicate(), WITHIN)
+
+    assert ready[0] == 503
+    assert ready[1].startswith("The first sync was not taken in yet. The homeserver cannot be reached")
+    assert health == (200, "well")
+    assert "opsbot_outbox_depth 0.0" in figures[1]
+    lines = [json.loads(line) for line in said.decode().splitlines()]
+    assert [line["message"] for line in lines][:2] == ["at work", "homeserver lost"]
+    assert "secret" not in said.decode()

@@ -93,7 +93,7 @@ def test_the_commands_are_listed(tmp_path: Path) -> None:
     assert (status, "\n## wave\n\n`!wave`\n\nWave.\n\nFor everybody.\n" in page) == (0, True)
     (tmp_path / "broken.py").write_text("nonsense")
     status, said = cli("commands", tmp_path)
-    assert (status, "opsbot: The plugin broken.py does not load" in said) == (1, True)
+    assert (status, "The plugin broken.py does not load" in said) == (1, True)
 
 
 @dataclass(kw_only=True)
@@ -303,7 +303,7 @@ async def test_places_on_the_disk(world: World) -> None:
     found = await world.fails(database=f"sqlite:///{world.folder}/none/opsbot.db", plugins=["/none"])
     assert found == [
         f"database: there is no folder {world.folder}/none; make it, owned by the bot's user.",
-        "commands: there is no folder /none; correct `plugins`.",
+        "commands: There is no folder /none; correct `plugins`.",
     ]
     (world.folder / "broken.py").write_text("nonsense")
     [broken] = await world.fails(plugins=[str(world.folder)])

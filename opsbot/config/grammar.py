@@ -18,6 +18,7 @@ KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa
 
 #: Stands before an address off the loopback, so that nobody opens it by mistake.
 PUBLIC = "public:"
+_PLACE = "must be an address and a port, like 127.0.0.1:9464, or the absolute path of a socket."
 
 
 def _word(pattern: str, sentence: str) -> AfterValidator:
@@ -95,7 +96,7 @@ def _listen(value: str) -> str:
     place = value.removeprefix(PUBLIC)
     found = re.fullmatch(r"(?P<host>\[[0-9a-fA-F:.]+\]|[0-9.]+|localhost):(?P<port>[0-9]{1,5})", place)
     if not found or int(found["port"]) > 65535:  # noqa: PLR2004 - the ports that there are
-        raise ValueError("must be an address and a port, like 127.0.0.1:9464, or the absolute path of a socket.")
+        raise ValueError(_PLACE)
     if place == value and not _on_loopback(found["host"].strip("[]")):
         raise ValueError(f"must be on the loopback: its pages ask nobody for a name. Else write {PUBLIC}{value}.")
     return place
@@ -105,7 +106,7 @@ def _on_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
-        raise ValueError(f"{host} is no IP address.") from None
+        raise ValueError(_PLACE) from None
 
 
 def _database(value: str) -> str:

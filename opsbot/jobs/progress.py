@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import replace
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError
+from opsbot.happened import JobEnded, StageBegun, StageEnded
 from opsbot.jobs.ending import Ending
 from opsbot.model import Job, Json, Post, Text
 from opsbot.render.jobs import LIVE_LINES, closing_line, final_report, first_words, report, report_cause
@@ -36,6 +37,7 @@ class Progress:
             self._stages.setdefault(stage, {"began": self._now})
         else:
             self._stages[stage] = {"began": self._now}
+        self._site.tell(StageBegun(job=self._job, stage=stage))
         self._log.clear()
         await self._keep(stage)
 
@@ -48,7 +50,9 @@ class Progress:
     async def finish(self, stage: str, note: str) -> None:
         """Say that a stage is over, and what came of it."""
         began = self._stages[stage]["began"]
-        self._stages[stage] = {"began": began, "took": max(self._now - began, 0.0), "note": note}
+        took = max(self._now - began, 0.0)
+        self._stages[stage] = {"began": began, "took": took, "note": note}
+        self._site.tell(StageEnded(job=self._job, stage=stage, seconds=took))
         self._log.clear()
         await self._keep(stage)
 
@@ -88,4 +92,6 @@ class Progress:
         text = final_report(job, self._stages, outcome=outcome, headline=headline, more=ending.more)
         closing = Post(cause=f"{job.id}:closing", room_id=job.room_id, text=closing_line(job, outcome, headline))
         posts = [first_words(job), self._edit("end", text), closing]
-        await self._site.ledger.end(job.id, outcome, posts, {**ending.details, "headline": headline})
+        if await self._site.ledger.end(job.id, outcome, posts, {**ending.details, "headline": headline}):
+            seconds = max(self._now - job.created_at.timestamp(), 0.0)
+            self._site.tell(JobEnded(job=job, outcome=outcome, seconds=seconds))

@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from opsbot.happened import JobBegun
 from opsbot.jobs.deploy import deploy
 from opsbot.jobs.ending import EndedError, Ending
 from opsbot.jobs.progress import Progress
@@ -17,6 +18,7 @@ async def perform(job_id: str, run: Run, site: Site) -> None:
     job = await site.ledger.job(job_id)
     if job is None:
         return  # its row was lost with a restored database: there is nobody to tell
+    site.tell(JobBegun(job=job))
     work = Work(job, site, run)
     ending = await _ending(work)
     await run.step("end", lambda: work.progress.end(ending))

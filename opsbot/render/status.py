@@ -17,14 +17,14 @@ _DAYS = 14
 def status_text(status: Status, services: Mapping[str, Service], *, now: datetime) -> Text:
     """Show the whole platform."""
     units = _units(status.hosts)
-    rows = [_service(name, one, status.probes[name], units, now) for name, one in services.items()]
+    rows = [_service(name, services[name], probe, units, now) for name, probe in status.probes.items()]
     return fit(
         lines(
             bold("services") if rows else None,
             table(rows) if rows else None,
             *(_certificate(endpoint, days) for endpoint, days in status.certificates.items()),
-            *(part for host in status.hosts for part in _host(host)),
-            *_work(status, now),
+            *(part for host in status.hosts for part in (_host(host) if status.whole else _unasked(host))),
+            *(_work(status, now) if status.whole else ()),
         )
     )
 
@@ -80,6 +80,10 @@ def _host(host: HostStatus) -> list[Text]:
     if host.newest is None:
         shown.append(words(f"? newest revisions could not be asked: {host.newest_problem}"))
     return shown
+
+
+def _unasked(host: HostStatus) -> list[Text]:
+    return [words(f"✗ `{host.name}` cannot be asked: {host.problem}")] if host.facts is None else []
 
 
 def _health(facts: Json) -> list[Text]:

@@ -1,5 +1,7 @@
 """Times and sizes as people say them."""
 
+from datetime import datetime, tzinfo
+
 _STEPS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
@@ -24,6 +26,15 @@ def age(seconds: float) -> str:
         if count:
             return f"{count} {noun}{'s' if count > 1 else ''} ago"
     return "just now"
+
+
+def clock(moment: datetime, zone: tzinfo, now: datetime) -> str:
+    """Say when something was, on the clocks of a zone: "14:05", "Mon 14:05", "2026-11-23 14:05"."""
+    there, today = moment.astimezone(zone), now.astimezone(zone)
+    days = (today.date() - there.date()).days
+    if days == 0:
+        return f"{there:%H:%M}"
+    return f"{there:%a %H:%M}" if 0 < days < 7 else f"{there:%Y-%m-%d %H:%M}"  # noqa: PLR2004 - days of a week
 
 
 def size(count: float) -> str:

@@ -8,12 +8,21 @@ from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 
+from opsbot.errors import ConfigError
 from opsbot.store.schema import prepare
 
 #: Seconds that a writer waits for another one (the durable engine writes to the same file).
 BUSY = 5.0
 
 T = TypeVar("T")
+
+
+def lock_file(url: str) -> Path:
+    """Return the file whose lock says that a bot runs on a database. Raises ConfigError where there can be none."""
+    where = make_url(url)
+    if where.get_backend_name() != "sqlite" or not where.database:
+        raise ConfigError("database: it must be a file of SQLite, like sqlite:////var/lib/opsbot/opsbot.db.")
+    return Path(f"{where.database}.lock")
 
 
 def open_engine(url: str) -> Engine:

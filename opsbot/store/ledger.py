@@ -5,80 +5,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    Boolean,
-    Column,
-    Connection,
-    DateTime,
-    Integer,
-    RowMapping,
-    String,
-    Table,
-    UniqueConstraint,
-    delete,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
 
 from opsbot.model import AuditEntry, Hold, Job, JobKind, Json, Outcome, Post
 from opsbot.store.database import Database
 from opsbot.store.outbox import insert_posts
-from opsbot.store.schema import metadata
-
-jobs = Table(
-    "jobs",
-    metadata,
-    Column("number", Integer, primary_key=True),
-    Column("id", String, nullable=False, unique=True),
-    Column("kind", String, nullable=False),
-    Column("host", String, nullable=False),
-    Column("project", String, nullable=False),
-    Column("target", String, nullable=False),
-    Column("person", String, nullable=False),
-    Column("room_id", String, nullable=False),
-    Column("event_id", String, nullable=False),
-    Column("thread", String, nullable=False),
-    Column("dry_run", Boolean, nullable=False),
-    Column("reason", String, nullable=False),
-    Column("created_at", DateTime, nullable=False),
-    Column("stage", String, nullable=False),
-    Column("details", JSON, nullable=False),
-    Column("outcome", String),  # empty while the job is open
-    Column("ended_at", DateTime),
-    sqlite_autoincrement=True,  # a number is never given twice
-)
-
-#: A lock is held while its job is open: a job that has ended holds nothing, whatever became of the process.
-locks = Table("locks", metadata, Column("host", String, primary_key=True), Column("job_id", String, nullable=False))
-
-holds = Table(
-    "holds",
-    metadata,
-    Column("host", String, nullable=False),
-    Column("project", String, nullable=False),
-    Column("by", String, nullable=False),
-    Column("reason", String, nullable=False),
-    Column("since", DateTime, nullable=False),
-    UniqueConstraint("host", "project"),
-)
-
-audit = Table(
-    "audit",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("at", DateTime, nullable=False),
-    Column("person", String, nullable=False),
-    Column("account", String, nullable=False),
-    Column("room_id", String, nullable=False),
-    Column("event_id", String, nullable=False),
-    Column("what", String, nullable=False),
-    Column("allowed", Boolean, nullable=False),
-    Column("reason", String, nullable=False),
-    sqlite_autoincrement=True,
-)
+from opsbot.store.schema import audit, holds, jobs, locks
 
 
 def _naive(moment: datetime | None) -> datetime | None:
@@ -104,6 +36,13 @@ def _to_job(row: RowMapping) -> Job:
 def _job(connection: Connection, job_id: str) -> Job | None:
     row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
     return None if row is None else _to_job(row)
+
+
+def _holder(connection: Connection, host: str) -> Job | None:
+    """Return the open job that has a host's lock; a job that has ended holds nothing."""
+    job_id = connection.execute(select(locks.c.job_id).where(locks.c.host == host)).scalar_one_or_none()
+    job = None if job_id is None else _job(connection, job_id)
+    return None if job is None or job.ended_at is not None else job
 
 
 def record_audit(connection: Connection, entry: AuditEntry) -> None:
@@ -206,15 +145,18 @@ class Ledger:
         """Take a host's lock; return the open job that holds it instead, if one does."""
 
         def change(connection: Connection) -> Job | None:
-            held_by = connection.execute(select(locks.c.job_id).where(locks.c.host == host)).scalar_one_or_none()
-            holder = None if held_by in (None, job_id) else _job(connection, held_by)
-            if holder is not None and holder.ended_at is None:
+            holder = _holder(connection, host)
+            if holder is not None and holder.id != job_id:
                 return holder
             connection.execute(delete(locks).where(locks.c.host == host))
             connection.execute(insert(locks).values(host=host, job_id=job_id))
             return None
 
         return await self._database.write(change)
+
+    async def lock_holder(self, host: str) -> Job | None:
+        """Return the open job that holds a host's lock, if one does."""
+        return await self._database.read(lambda c: _holder(c, host))
 
     async def holds(self) -> list[Hold]:
         """Return all holds, by host and project."""

@@ -1,6 +1,7 @@
-"""The tables of the message path, and how a database is brought up to them. Changes only add."""
+"""The bot's tables, and how a database is brought up to them. Changes only add."""
 
 from sqlalchemy import (
+    JSON,
     Boolean,
     Column,
     DateTime,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     inspect,
     text,
 )
@@ -55,6 +57,58 @@ outbox = Table(
     Column("tried", Boolean, nullable=False),  # the server may have it: its content is fixed
     Column("event_id", String),  # of the sent event
     Column("reason", Text),  # why the server does not want it
+    sqlite_autoincrement=True,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("kind", String, nullable=False),
+    Column("host", String, nullable=False),
+    Column("project", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("person", String, nullable=False),
+    Column("room_id", String, nullable=False),
+    Column("event_id", String, nullable=False),
+    Column("thread", String, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("stage", String, nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("outcome", String),  # empty while the job is open
+    Column("ended_at", DateTime),
+    sqlite_autoincrement=True,  # a number is never given twice
+)
+
+#: A lock is held while its job is open: a job that has ended holds nothing, whatever became of the process.
+locks = Table("locks", metadata, Column("host", String, primary_key=True), Column("job_id", String, nullable=False))
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("host", String, nullable=False),
+    Column("project", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("since", DateTime, nullable=False),
+    UniqueConstraint("host", "project"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", DateTime, nullable=False),
+    Column("person", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("room_id", String, nullable=False),
+    Column("event_id", String, nullable=False),
+    Column("what", String, nullable=False),
+    Column("allowed", Boolean, nullable=False),
+    Column("reason", String, nullable=False),
     sqlite_autoincrement=True,
 )
 

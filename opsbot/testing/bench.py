@@ -1,18 +1,17 @@
 """The conversation bench: say something as somebody, and read what was answered."""
 
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from opsbot.bot import Bot
-from opsbot.commands import Command
 from opsbot.config import Config
 from opsbot.jobs.runner import perform
 from opsbot.model import Message
-from opsbot.plugins import home, load
+from opsbot.plugins import Loaded, home, load
 from opsbot.site import Site
 from opsbot.store.database import Database
 from opsbot.store.inbox import Inbox
@@ -29,7 +28,7 @@ _TEAM = {
     level: {"level": level, "accounts": [f"@{level}:example.org"]}
     for level in ("admin", "deployer", "contributor", "member")
 }
-_PROJECTS = {name: {"host": "ops-jrz1"} for name in ("hello-bot", "web-shop")}
+_PROJECTS = {name: {"host": "ops-jrz1", "services": [name]} for name in ("hello-bot", "web-shop")}
 _HOST = {
     "address": "127.0.0.1",
     "key_file": "ssh-key",
@@ -38,6 +37,8 @@ _HOST = {
 _SERVICES = {
     "homeserver": {"unit": "conduwuit.service", "http": "http://127.0.0.1:6167/"},
     "opsbot": {"unit": "opsbot.service"},
+    "hello-bot": {"unit": "hello-bot.service"},
+    "web-shop": {"unit": "web-shop.service"},
 }
 
 
@@ -57,7 +58,7 @@ def configuration(**more: object) -> Config:
 class Bench:
     """A whole bot with a real database, over a fake homeserver, host and engine."""
 
-    def __init__(self, database: Database, config: Config, commands: Mapping[str, Command]) -> None:
+    def __init__(self, database: Database, config: Config, plugins: Loaded) -> None:
         self.clock = FakeClock()
         self.chat = FakeChat()
         self.outside = FakeOutside()
@@ -67,7 +68,8 @@ class Bench:
         self._ids = itertools.count(1)
         self.site = Site(
             config=config,
-            commands=commands,
+            commands=plugins.commands,
+            problems=plugins.problems,
             hosts=dict.fromkeys(config.hosts, self.host),
             inbox=Inbox(database),
             ledger=Ledger(database),

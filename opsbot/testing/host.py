@@ -39,6 +39,7 @@ class FakeHost:
         self.plan: dict[str, Json] = {}
         self.asked: list[tuple[str, Json]] = []
         self.activations: list[str] = []
+        self.restarted: list[str] = []
         self.generations: list[Json] = []
         self.log = "building…\n"
         self._jobs: dict[str, dict[str, Json]] = {}
@@ -118,6 +119,14 @@ class FakeHost:
             "projects": sorted(self.running["pins"]),
             "job": None,
         }
+
+    def _logs(self, given: Json) -> Json:
+        rows = [f"{given['unit']} line {n}" for n in range(1, 300)]
+        return {"unit": given["unit"], "lines": rows[-given["lines"] :]}
+
+    def _restart(self, given: Json) -> Json:
+        self.restarted.append(given["unit"])
+        return {}
 
     def _newest(self, given: Json) -> Json:
         del given

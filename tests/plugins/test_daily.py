@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+
+from opsbot.testing import Bench
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["@opsbot hello", "opsbot: hello", "@opsbot:example.org hello", "@opsbot: !hello", "OPSBOT, hello", "!HELLO"],
+)
+async def test_the_bot_can_be_called_by_its_name(bench: Bench, text: str) -> None:
+    """A command follows the prefix or the bot's own name."""
+    assert await bench.say("member", text) == "Hello, world!"
+
+
+@pytest.mark.parametrize("text", ["opsbot is nice", "I think @opsbot deploy hello-bot", "opsbot", "hello opsbot"])
+async def test_talk_about_the_bot_is_no_command(bench: Bench, text: str) -> None:
+    """The bot's name within a sentence calls nobody."""
+    assert await bench.say("deployer", text) == ""
+
+
+@pytest.mark.parametrize("text", ["@opsbot thanks!", "!thx", "!thanks a lot", "@opsbot cheers"])
+async def test_thanks_are_answered(bench: Bench, text: str) -> None:
+    """Thanks are answered as a person expects."""
+    assert await bench.say("member", text) == "You are welcome, member."
+
+
+async def test_an_alias_is_its_command(bench: Bench) -> None:
+    """An alias calls its command, and help names it."""
+    assert "generation 31 runs" in await bench.say("member", "!st")
+    assert "Also: `!undo`." in await bench.say("member", "!help undo")
+
+
+async def test_status_of_one_thing(bench: Bench) -> None:
+    """`!status` of a service, a project or a host shows only that."""
+    service = await bench.say("member", "!status opsbot")
+    project = await bench.say("member", "!status web-shop")
+    host = await bench.say("member", "!status ops-jrz1")
+
+    assert "opsbot" in service
+    assert "homeserver" not in service
+    assert "memory" not in service
+    assert "web-shop" in project
+    assert "hello-bot" not in project
+    assert "memory" in host
+    assert "Did you mean `web-shop`?" in await bench.say("member", "!status webshop")
+
+
+async def test_why_tells_the_reason(bench: Bench) -> None:
+    """`!why` tells whether somebody may say something, and for what reason; about others only to admins."""
+    assert await bench.say("member", "!why deploy hello-bot") == (
+        "member may not say `deploy hello-bot`: this needs the level deployer; member is member."
+    )
+    assert "deployer may not say `!deploy platform`: the platform is for admins." in await bench.say(
+        "admin", "!why deployer !deploy platform"
+    )
+    assert "Only admins may ask about others." in await bench.say("member", "!why admin deploy platform")
+    assert "There is no command" in await bench.say("member", "!why fly")
+    assert "Name a command, too" in await bench.say("admin", "!why deployer")
+
+
+async def test_logs_are_the_last_lines_of_a_unit(bench: Bench) -> None:
+    """`!logs UNIT N` shows the last N lines; a name without an ending is a service."""
+    answer = await bench.say("contributor", "!logs hello-bot 3")
+
+    assert "`hello-bot.service` on `ops-jrz1`:" in answer
+    assert answer.splitlines()[1:] == [f"hello-bot.service line {n}" for n in (297, 298, 299)]
+    assert "A unit is named like" in await bench.say("contributor", '!logs "sshd --vacuum-size=1"')
+    assert "A unit is named like" in await bench.say("contributor", "!logs -- ../../etc/shadow")
+    assert [given["unit"] for verb, given in bench.host.asked if verb == "logs"] == ["hello-bot.service"]
+
+
+async def test_a_deployer_restarts_what_is_their_projects(bench: Bench) -> None:
+    """A unit is its project's, or the platform's: only admins restart the platform's."""
+    assert "was restarted and is active." in await bench.say("deployer", "!restart hello-bot")
+    assert "the platform is for admins" in await bench.say("deployer", "!restart opsbot")
+    assert "this needs the level deployer" in await bench.say("contributor", "!restart hello-bot")
+    assert "was restarted" in await bench.say("admin", "!restart opsbot")
+    assert bench.host.restarted == ["hello-bot.service", "opsbot.service"]
+
+
+async def test_locks_tell_where_one_can_deploy(bench: Bench) -> None:
+    """`!locks` shows free hosts, and holds with who, when and why."""
+    assert await bench.say("member", "!locks") == "`ops-jrz1`: free\nThere is no hold."
+    await bench.say("deployer", "!deploy hello-bot")
+    await bench.say("deployer", "!rollback --reason too slow")
+
+    assert "hold on hello-bot by deployer, 12:00: too slow" in await bench.say("member", "!locks")
+
+
+async def test_history_is_on_the_rooms_clock(tmp_path: Path) -> None:
+    """`!history` shows what was done, by whom, and when on the clocks of the configured zone."""
+    async with Bench.open(tmp_path, timezone="America/New_York") as bench:
+        await bench.say("deployer", "!deploy hello-bot")
+
+        answer = await bench.say("contributor", "!history")
+
+    assert "#1 deploy hello-bot main on `ops-jrz1`, for deployer: hello-bot" in answer
+    assert "runs on `ops-jrz1`: generation 32" in answer
+
+
+async def test_a_plugin_that_does_not_load_is_named_to_admins(tmp_path: Path) -> None:
+    """A broken plugin stops nothing: `!help` names it to admins, and all other commands are there."""
+    folder = tmp_path / "more"
+    folder.mkdir()
+    (folder / "broken.py").write_text("import nothing_of_this_name\n")
+    (folder / "twin.py").write_text(
+        'from opsbot import command\n\n@command\nasync def hello() -> str:\n    """Greet."""\n    return "No."\n'
+    )
+    async with Bench.open(tmp_path, folder) as bench:
+        told = await bench.say("admin", "!help")
+
+        assert "The plugin broken.py does not load: ModuleNotFoundError" in told
+        assert "The plugin twin.py does not load: ConfigError: There is a command `hello` already." in told
+        assert "does not load" not in await bench.say("member", "!help")
+        assert await bench.say("member", "!hello") == "Hello, world!"
