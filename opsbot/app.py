@@ -78,6 +78,7 @@ class App:
                 on_turn=oversight.sync_turned,
                 busy=partial(_busy, ledger),
                 tell=oversight.tell,
+                on_secret=credentials.on_secret,
             )
             stack.push_async_callback(edge.close)
             await edge.start()

@@ -28,7 +28,7 @@ LONGEST_ANSWER = 60
 #: Seconds until a message is tried again that came when the homeserver had gone.
 _PATIENCE = 2
 #: Seconds until the inbox is looked at without being told, which also shows that the loop turns.
-_LOOK = 20
+LOOK = 20.0
 
 #: Commands of our neighbours in the room: the bridge and the homeserver.
 _NEIGHBOURS = frozenset({"slack", "admin"})
@@ -68,9 +68,17 @@ Stage = Callable[[Turn], Awaitable[Turn]]
 class Bot:
     """Takes messages out of the inbox and sees each through the stages, side by side."""
 
-    def __init__(self, site: Site, wake: asyncio.Event | None = None, *, on_turn: Callable[[], None] = nothing) -> None:
+    def __init__(
+        self,
+        site: Site,
+        wake: asyncio.Event | None = None,
+        *,
+        on_turn: Callable[[], None] = nothing,
+        look: float = LOOK,
+    ) -> None:
         self._site = site
         self._on_turn = on_turn
+        self._look = look
         #: Set when there is something new in the inbox.
         self._wake = wake or asyncio.Event()
         self._call = _call(site.config.prefix, site.config.homeserver.user)
@@ -94,7 +102,7 @@ class Bot:
                     if message.event_id not in self._running:
                         self._running[message.event_id] = tasks.create_task(self._see_through(message))
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK):
+                    async with asyncio.timeout(self._look):
                         await self._wake.wait()
 
     async def _see_through(self, message: Message) -> None:

@@ -113,7 +113,7 @@ class Engine:
                 if status is None:
                     await self.start(job)
                 elif reason is not None:
-                    log.error("job lost", extra={"job": job.id, "reason": reason})
+                    log.error("job lost", extra={"job": job.number, "reason": reason})
                     await give_up(job, reason)
             await asyncio.sleep(_ROUND)
 

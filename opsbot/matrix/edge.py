@@ -9,7 +9,7 @@ from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
 from opsbot.happened import ChatBack, ChatLost, Event, Listener, Synced, nobody, nothing
 from opsbot.letters import Letters, Mailbox, Memory
 from opsbot.matrix.account import Account
-from opsbot.matrix.client import Client
+from opsbot.matrix.client import Client, ignored
 from opsbot.matrix.patience import alive, pause, rest
 from opsbot.matrix.problems import TokenRefusedError
 from opsbot.matrix.rooms import Rooms
@@ -38,7 +38,7 @@ class MatrixEdge:
 
     `on_messages` is called when there is something new in the inbox, `on_turn` while the sync loop lives (every 30 s at
     least), `busy` is asked whether the bot is needed even when the homeserver refuses its token, `tell` hears of each
-    sync, and when the homeserver is lost and is back.
+    sync, and when the homeserver is lost and is back, and `on_secret` of each access token.
     """
 
     def __init__(
@@ -52,12 +52,13 @@ class MatrixEdge:
         on_turn: Callable[[], None] = nothing,
         busy: Callable[[], Awaitable[bool]] = never_busy,
         tell: Listener = nobody,
+        on_secret: Callable[[str], None] = ignored,
     ) -> None:
         self._settings = settings
         self._on_turn = on_turn
         self._busy = busy
         self._tell = tell
-        self._client = Client(settings.homeserver, patience=settings.patience)
+        self._client = Client(settings.homeserver, patience=settings.patience, on_secret=on_secret)
         self._account = Account(settings, client=self._client, memory=memory)
         self.rooms = Rooms(settings, client=self._client, memory=memory, outbox=outbox)
         #: Set when the first sync was taken in.

@@ -36,6 +36,14 @@ async def test_a_password_is_used_once(place: Place, by_password: MatrixSettings
     assert len(await devices(place) - before) == 1
 
 
+async def test_the_token_of_a_login_is_a_secret_too(place: Place, by_password: MatrixSettings) -> None:
+    """The log learns the token that a password brought, which stands in no file, so that it can mask it."""
+    secrets: list[str] = []
+    async with running(place.folder, by_password, on_secret=secrets.append) as bot:
+        await bot.edge.ready.wait()
+        assert any(secret.startswith("syt_") for secret in secrets)
+
+
 async def test_a_lost_token_is_made_anew_by_password(place: Place, by_password: MatrixSettings) -> None:
     """With a password a refused token is replaced without anybody's help, on the same device."""
     async with running(place.folder, by_password) as bot:
