@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from opsbot import __version__
 from opsbot.happened import Answered, Event, HostAsked, HostLost, JobEnded, Said, StageEnded
-from opsbot.model import Job
+from opsbot.model import Job, JobKind, Outcome
 
 #: Stands for every command that there is not.
 UNKNOWN = "unknown"
@@ -59,8 +60,11 @@ class Metrics:
         self._connected = Gauge(
             "opsbot_host_connected", "Whether the last question to a host was answered.", ["host"], registry=registry
         )
+        # What is counted from nothing on: an increase to the first one would not be seen otherwise.
         for host in hosts:
             self._lost.labels(host)
+        for kind, outcome in product(JobKind, Outcome):
+            self._jobs.labels(kind, outcome)
 
     def listen(self, event: Event) -> None:
         """Count what happened."""

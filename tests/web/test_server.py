@@ -1,4 +1,5 @@
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from opsbot.config import BadConfigError, parse
 from opsbot.errors import ConfigError, HostError, HostUnreachableError
 from opsbot.happened import Answered, ChatLost, End, Event, HostBack, HostLost, JobEnded, StageEnded, Synced
 from opsbot.health import STOPPED, Health
+from opsbot.logs import _LINES
 from opsbot.model import Job, JobKind, Json, Outcome
 from opsbot.oversight import Oversight
 from opsbot.store.database import Database
@@ -24,6 +26,7 @@ from opsbot.watched import WatchedHost
 from opsbot.web.server import serve
 from tests.test_config import changed
 
+MANUAL = Path(__file__).parents[2] / "docs" / "deployment.md"
 JOB = Job(
     id="jabc", kind=JobKind.DEPLOY, host="ops-jrz1", project="hello-bot", target="main", person="eve",
     room_id="!ops:example.org", event_id="$asked", thread="$asked",
@@ -154,6 +157,13 @@ async def test_bots_do_not_share_their_figures() -> None:
     page = other.metrics.page(jobs=[JOB], outbox=2, sync_age=1.0).decode()
     assert "opsbot_commands_total{" not in page
     assert 'opsbot_jobs_open{kind="deploy",stage="waiting"} 1.0' in page
+
+
+def test_ends_of_jobs_count_from_nothing() -> None:
+    """Each way in which a job can end is shown as 0 from the start: an alert on an increase sees the first one too."""
+    page = Oversight(["ops-jrz1"]).metrics.page(jobs=[], outbox=0, sync_age=0.0).decode()
+    assert 'opsbot_jobs_ended_total{kind="rollback",outcome="broken"} 0.0' in page
+    assert 'opsbot_host_lost_total{host="ops-jrz1"} 0.0' in page
 
 
 def test_the_oldest_open_job_is_shown() -> None:
@@ -333,3 +343,15 @@ def test_the_age_of_a_sync_counts_from_the_start() -> None:
     health.listen(Synced())
     hand.time += 2
     assert health.sync_age == 2
+
+
+def test_the_manual_names_every_figure_and_no_other() -> None:
+    """docs/deployment.md has each figure of the bot's own, and its alerts name only figures that there are."""
+    page = Oversight([]).metrics.page(jobs=[], outbox=0, sync_age=0.0).decode()
+    figures = {name for name in re.findall(r"^# TYPE (opsbot_\w+) ", page, re.MULTILINE) if "_created" not in name}
+    assert set(re.findall(r"\bopsbot_\w+", MANUAL.read_text())) == figures - {"opsbot_info"}
+
+
+def test_the_manual_names_every_line() -> None:
+    """docs/deployment.md has the words of each event that the log tells of."""
+    assert [words for _, words in _LINES.values() if f"`{words}`" not in MANUAL.read_text()] == []
