@@ -26,10 +26,12 @@ _CROWDS = count(1)
 _ANSWER = re.compile(r"^Hello, (?P<number>\d+)!$")
 #: Seconds without any further answer after which no more are expected.
 _SILENCE = 15.0
+#: The same for what was said to see whether the bot is there: a bot that keeps nothing misses some of it.
+_SETTLED = 2.0
 #: Seconds in which an answer would come a second time.
 _AFTERMATH = 3.0
 #: Seconds between two commands that are said until one is answered.
-_KNOCK = 0.05
+_KNOCK = 0.1
 
 
 class NoAnswerError(Exception):
@@ -49,6 +51,8 @@ class Party:
     last: int = 0
     #: When each number was heard first, on the clock of `time.monotonic`.
     heard: dict[int, float] = field(default_factory=dict)
+    #: What was said last to see whether the bot is there.
+    knocks: set[int] = field(default_factory=set)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def forget(self) -> None:
@@ -74,6 +78,7 @@ class Party:
         """Say commands until one is answered; return when that was. Raises NoAnswerError."""
         said: set[int] = set()
         end = time.monotonic() + within
+        self.knocks = said
         while not said & self.heard.keys():
             if time.monotonic() > end:
                 raise NoAnswerError(f"{self.kind} answered nothing within {within:g} s")
@@ -81,6 +86,12 @@ class Party:
             with suppress(NoAnswerError):
                 await self.wait_for(said, within=_KNOCK, any_of=True)
         return min(self.heard[number] for number in said & self.heard.keys())
+
+    async def begin(self) -> None:
+        """Start the bot and wait until it is at rest: what was said to wake it is answered, too."""
+        await self.bot.start()
+        await self.first_answer()
+        await self.quiet(self.knocks, silence=_SETTLED)
 
     async def wait_for(self, numbers: set[int], *, within: float = 30.0, any_of: bool = False) -> None:
         """Wait until the answers to all NUMBERS, or ANY_OF them, were heard. Raises NoAnswerError."""
@@ -98,12 +109,12 @@ class Party:
             self._news.clear()
             await self._news.wait()
 
-    async def quiet(self, numbers: set[int]) -> None:
+    async def quiet(self, numbers: set[int], *, silence: float = _SILENCE) -> None:
         """Wait until all NUMBERS are answered, or no more answers come; and then for answers that come again."""
         while not numbers <= self.heard.keys():
             before = len(self.heard)
             with suppress(NoAnswerError):
-                await self.wait_for(numbers, within=_SILENCE)
+                await self.wait_for(numbers, within=silence)
             if len(self.heard) == before:
                 break
         await asyncio.sleep(_AFTERMATH)

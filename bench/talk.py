@@ -29,8 +29,7 @@ async def _stage(folder: Path, cache: str) -> AsyncIterator[Parties]:
     ):
         both = {OPSBOT: opsbot, PLAIN: plain}
         for one in both.values():
-            await one.bot.start()
-            await one.first_answer()
+            await one.begin()
         yield both
 
 
@@ -122,8 +121,7 @@ async def _killed(one: Party, size: int, answers: int) -> Tally:
     await one.until_heard(before + answers)
     await one.bot.kill()
     said = await talking
-    await one.bot.start()
-    await one.first_answer()
+    await one.begin()
     await one.quiet(said)
     return await one.count(said)
 

@@ -70,8 +70,7 @@ async def outage(folder: Path, sizes: Sizes) -> list[Figure]:
     ):
         both = {OPSBOT: opsbot, PLAIN: plain}
         for one in both.values():
-            await one.bot.start()
-            await one.first_answer()
+            await one.begin()
         for _ in range(sizes.outages):
             await homeserver.stop()
             await asyncio.sleep(sizes.outage)
