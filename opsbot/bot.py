@@ -98,8 +98,10 @@ class Bot:
             while True:
                 self._on_turn()
                 self._wake.clear()
+                # One that finishes while the inbox is read is in what was read, and no longer running.
+                begun = frozenset(self._running)
                 for message in await self._site.inbox.open_messages():
-                    if message.event_id not in self._running:
+                    if message.event_id not in begun:
                         self._running[message.event_id] = tasks.create_task(self._see_through(message))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._look):

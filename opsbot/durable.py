@@ -12,7 +12,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus
 from dbos._serialization import Serializer
 
 from opsbot.errors import ConfigError
-from opsbot.model import Job, Json
+from opsbot.model import Job, JobKind, Json
 from opsbot.ports import Run
 
 log = logging.getLogger(__name__)
@@ -109,8 +109,8 @@ class Engine:
         while True:
             for job in await open_jobs():
                 status = await DBOS.get_workflow_status_async(job.id)
-                reason = _lost(status)
-                if status is None:
+                reason = _lost(status) or _foreign(job)
+                if status is None and reason is None:
                     await self.start(job)
                 elif reason is not None:
                     log.error("job lost", extra={"job": job.number, "reason": reason})
@@ -133,6 +133,10 @@ def _lost(status: WorkflowStatus | None) -> str | None:
     if status.app_version != VERSION:
         return f"it was begun by version {status.app_version}"
     return None
+
+
+def _foreign(job: Job) -> str | None:
+    return None if isinstance(job.kind, JobKind) else f"this version does not know what {job.kind!r} is"
 
 
 def _alone(path: Path) -> IO[str]:

@@ -33,6 +33,6 @@ async def rollback(ctx: Context, target: Target = LAST_PROVED, *, reason: Words 
     """Go back.
 
     With a project: to its last proved revision, as a deploy. With a number: to that generation of the host.
-    With nothing: to the last generation of the host that was proved and is not the running one.
+    With nothing: to the newest proved generation of the host below the running one.
     """
     return await ctx.start(Rollback(target, reason=reason))

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from opsbot import Context, Job, OpsbotError, RefusedError, Text, UsageError, command
-from opsbot.model import Level, Outcome
+from opsbot.model import Level
 from opsbot.render.jobs import final_report, report, summary, title
 from opsbot.render.text import lines, words
 from opsbot.render.times import age, clock
@@ -22,7 +22,7 @@ async def job(ctx: Context, id: str = "") -> Text:  # noqa: A002 - the argument'
     if found.outcome is None:
         return lines("It is at work:", report(found, stages, now=now.timestamp()))
     headline = found.details.get("headline", "")
-    return final_report(found, stages, outcome=Outcome(found.outcome), headline=headline, more=None)
+    return final_report(found, stages, outcome=found.outcome, headline=headline, more=None)
 
 
 @command(needs="contributor", aliases=("stop",))

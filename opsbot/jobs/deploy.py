@@ -2,7 +2,7 @@
 
 from opsbot.jobs import stages
 from opsbot.jobs.activation import activate, end_unless_committed, look, prove
-from opsbot.jobs.work import Work
+from opsbot.jobs.work import Order, Work
 from opsbot.model import Json, Outcome
 from opsbot.render.jobs import short
 from opsbot.render.plans import touched_units
@@ -19,28 +19,26 @@ async def deploy(work: Work) -> None:
 async def deploy_revision(work: Work, revision: str) -> None:
     """Prepare, plan, agree, activate, prove, commit and publish; leaves by EndedError."""
     job = work.job
+    fixed = await stages.begin(work)
     for attempt in range(1, _ATTEMPTS + 1):
         on_host = job.id if attempt == 1 else f"{job.id}n{attempt}"
-        built = await stages.prepare(work, revision, on_host)
-        what = f"{job.project} {short(built['pin'])}"
+        built = await stages.prepare(work, revision, on_host, note=fixed["note"])
+        revision, what = built["pin"], f"{job.project} {short(built['pin'])}"
         plan = await stages.plan(work, job=on_host)
         await stages.agree(work, plan, wanted=what)
         await stages.take_turn(work)
         before = await look(work)
-        state = await activate(work, on_host, verb="activate", base=built["base"], **_window(work))
+        arguments = {"base": built["base"], **fixed["window"]}
+        order = Order(part="activate", verb="activate", on_host=on_host, arguments=arguments)
+        state = await activate(work, order)
         if (state.get("error") or {}).get("code") != "base-moved":
             break
     if state["status"] == "waiting":
-        state = await prove(work, on_host, state, before=before, touched=touched_units(plan))
-    end_unless_committed(work, state, what)
+        state = await prove(work, order, state, before=before, touched=touched_units(plan))
+    end_unless_committed(work, order, state, what)
     published = await stages.publish(work, on_host)
     await work.run.step("unhold", lambda: work.site.ledger.unhold(job.host, job.project))
     _end(work, built, state, published, what)
-
-
-def _window(work: Work) -> dict[str, int]:
-    project = work.site.config.projects.get(work.job.project)
-    return {} if project is None or project.window is None else {"window": project.window}
 
 
 def _end(work: Work, built: Json, state: Json, published: Json, what: str) -> None:

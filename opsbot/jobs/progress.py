@@ -76,12 +76,21 @@ class Progress:
         edits = report_cause(self._job)
         return replace(first_words(self._job), cause=f"{edits}:{mark}", text=text, edits=edits)
 
-    async def prove(self) -> bool:
-        """Send a message through the homeserver; return whether it was taken in time."""
+    async def heard(self) -> bool:
+        """Return whether the room has this job's report, and the homeserver answers."""
+        try:
+            await self._site.outbox.sent(report_cause(self._job), within=_BREATH)
+            await self._site.chat.round_trip()
+        except (ChatRefusedError, ChatUnreachableError):
+            return False
+        return True
+
+    async def prove(self, *, within: float) -> bool:
+        """Send a message through the homeserver; return whether it was taken WITHIN so many seconds."""
         edit = self._edit(f"proof:{self._now:.3f}", report(self._job, self._stages, now=self._now))
         await self._site.outbox.post(edit)
         try:
-            await self._site.outbox.sent(edit.cause)
+            await self._site.outbox.sent(edit.cause, within=within)
         except (ChatRefusedError, ChatUnreachableError):
             return False
         return True

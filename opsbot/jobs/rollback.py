@@ -4,18 +4,19 @@ from opsbot.errors import HostError
 from opsbot.jobs import stages
 from opsbot.jobs.activation import activate, end_unless_committed, look, prove
 from opsbot.jobs.deploy import deploy_revision
-from opsbot.jobs.work import Work
+from opsbot.jobs.work import Order, Work
 from opsbot.model import Json, Outcome
 from opsbot.render.plans import touched_units
 
 
 async def rollback(work: Work) -> None:
     """Go back; leaves by EndedError."""
-    generations = await _generations(work)
     if work.job.project:
-        await deploy_revision(work, _proved_revision(work, generations))
-    else:
-        await _go_to(work, _wanted(work, generations), generations)
+        await deploy_revision(work, _proved_revision(work, await _generations(work)))
+    # First: what is "the one before" is known only when nobody else switches the host.
+    await stages.take_turn(work)
+    generations = await _generations(work)
+    await _go_to(work, _wanted(work, generations), generations)
 
 
 async def _generations(work: Work) -> list[Json]:
@@ -72,17 +73,18 @@ async def _go_to(work: Work, wanted: Json, generations: list[Json]) -> None:
     base = next((one["system"] for one in generations if one["running"]), "")
     plan = await stages.plan(work, generation=number)
     await stages.agree(work, plan, wanted=what)
-    await stages.take_turn(work)
     before = await look(work)
-    state = await activate(work, job.id, verb="rollback", base=base or plan["base"], generation=number)
+    arguments = {"base": base or plan["base"], "generation": number}
+    order = Order(part="activate", verb="rollback", on_host=job.id, arguments=arguments)
+    state = await activate(work, order)
     if state["status"] == "waiting":
-        state = await prove(work, job.id, state, before=before, touched=touched_units(plan))
-    end_unless_committed(work, state, what)
+        state = await prove(work, order, state, before=before, touched=touched_units(plan))
+    end_unless_committed(work, order, state, what)
     moved = sorted(plan["moves"])
     back = number < (_running(generations) or number + 1)
     await stages.hold(work, moved if back else [], job.reason or f"{job.person} rolled back to generation {number}")
     published = await stages.publish(work, job.id)
     held = f"; held until deployed on purpose: {', '.join(moved)}" if back and moved else ""
-    note = f"; {stages.publish_note(published)}" if published["status"] == "failed" else ""
+    note = f"; {said}" if (said := stages.publish_note(published)) else ""
     headline = f"{what} runs on `{job.host}` again{held}{note}."
     raise work.ended(Outcome.DONE, headline, generation=number, system=wanted["system"], published=published)

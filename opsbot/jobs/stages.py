@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from opsbot.errors import HostError, HostUnreachableError
-from opsbot.jobs.work import Work
+from opsbot.jobs.work import Order, Work
 from opsbot.model import Hold, JobKind, Json, Outcome
 from opsbot.policy import decide_plan
 from opsbot.render.jobs import commits, short, title
@@ -12,23 +12,35 @@ from opsbot.render.text import lines, tail
 
 #: Seconds in which a host must answer before anything was begun there.
 _PATIENCE = 600.0
-#: Seconds to wait for another job, or a person at the console, to be done with the host.
+#: Seconds in which a host must have compared two systems; it gives itself 60.
+_READING = 90.0
+#: Seconds to wait for another job to be done with the host.
 _TURN = 1800.0
+#: Seconds between the tries to publish.
+_PUBLISH_PAUSES = (2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0)
 
 
-async def prepare(work: Work, revision: str, on_host: str) -> Json:
-    """Have the host build what runs with the project at REVISION; end the job if there is nothing to activate."""
+async def begin(work: Work) -> Json:
+    """Fix what must not change over a restart, whatever the configuration says then."""
     job = work.job
+    project = work.site.config.projects.get(job.project)
 
-    async def ask() -> Json:
+    async def step() -> Json:
+        window = None if project is None else project.window
         note = job.reason or title(job).replace("`", "")
-        arguments = {"job": on_host, "project": job.project, "revision": revision, "note": note[:200]}
-        return await work.ask("prepare", "prepare", patience=_PATIENCE, **arguments)
+        return {"note": note[:200], "window": {} if window is None else {"window": window}}
+
+    return await work.run.step("begin", step)
+
+
+async def prepare(work: Work, revision: str, on_host: str, *, note: str) -> Json:
+    """Have the host build what runs with the project at REVISION; end the job if there is nothing to activate."""
+    arguments = {"project": work.job.project, "revision": revision, "note": note}
+    order = Order(part="prepare", verb="prepare", on_host=on_host, arguments=arguments)
 
     async def step() -> tuple[Json, str]:
         try:
-            await ask()
-            built = await work.watch("prepare", "prepare", on_host, again=ask)
+            built = await work.carry_out("prepare", order, patience=_PATIENCE)
         except HostUnreachableError as error:
             built = {"status": "unreachable", "error": {"code": "unreachable", "message": str(error)}}
         except HostError as error:
@@ -78,7 +90,7 @@ async def plan(work: Work, **what: Json) -> Json:
 
     async def step() -> tuple[Json, str]:
         try:
-            found = await work.ask("plan", "plan", **what)
+            found = await work.ask("plan", "plan", within=_READING, **what)
         except HostError as error:
             return {"error": str(error)}, "failed"
         return found, impact(found, work.site.config.services)
@@ -111,9 +123,9 @@ async def agree(work: Work, found: Json, *, wanted: str) -> None:
 
 
 async def _in_the_way(work: Work, moves: Collection[str]) -> Hold | None:
-    """Return a hold on something that would move. Whoever names the project or the generation does it on purpose."""
+    """Return a hold on something that would move. Going back, or naming the project, is on purpose."""
     job = work.job
-    if job.kind is JobKind.ROLLBACK and job.target:
+    if job.kind is JobKind.ROLLBACK:
         return None
     holds = await work.site.ledger.holds()
     return next((h for h in holds if h.host == job.host and h.project in moves and h.project != job.project), None)
@@ -150,17 +162,26 @@ async def take_turn(work: Work) -> None:
 
 
 async def publish(work: Work, on_host: str) -> Json:
-    """Have the host push what runs now; where main cannot take it, ask for it in a pull request."""
+    """Have the host push what runs now, again for a while: the deploy itself may have restarted the forge.
 
-    async def ask() -> Json:
-        return await work.ask("publish", "publish", job=on_host)
+    Where main cannot take it, ask for it in a pull request.
+    """
+    order = Order(part="publish", verb="publish", on_host=on_host)
+
+    async def once() -> Json:
+        try:
+            return await work.carry_out("publish", order)
+        except HostError as error:
+            return {"status": "failed", "error": {"code": error.code, "message": str(error)}}
 
     async def step() -> tuple[Json, str]:
-        try:
-            await ask()
-            published = await work.watch("publish", "publish", on_host, again=ask)
-        except HostError as error:
-            published = {"status": "failed", "error": {"code": error.code, "message": str(error)}}
+        published = await once()
+        for pause in _PUBLISH_PAUSES:
+            if published["status"] != "failed":
+                break
+            await work.progress.note("publish", f"trying again: {published['error']['message']}")
+            await work.site.clock.sleep(pause)
+            published = await once()
         published = await _with_pull_request(work, published)
         return published, publish_note(published)
 
@@ -184,6 +205,8 @@ def publish_note(published: Json) -> str:
     """Say what became of the branches."""
     if published["status"] == "failed":
         return f"NOT published: {published['error']['message']} What runs is not on the platform's branches."
+    if published.get("deployed", "pushed") != "pushed":
+        return f"NOT published: {published['deployed']}"
     if published.get("main") != "branch":
         return {"pushed": "on main", "same": "main has it", "untouched": ""}.get(published.get("main", ""), "")
     where = published.get("pull_request") or f"the branch {published['branch']}"

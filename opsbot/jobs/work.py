@@ -1,13 +1,13 @@
 """One job at work: what its function holds, and how it talks to the host until the host answers."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
-from opsbot.errors import HostError, HostUnreachableError
+from opsbot.errors import HostError, HostUnreachableError, OpsbotError
 from opsbot.jobs.ending import EndedError, Ending
 from opsbot.jobs.progress import Progress
 from opsbot.model import Job, Json, Outcome, Text
 from opsbot.ports import Host, Run
-from opsbot.render.times import duration
 from opsbot.site import Site
 
 #: Seconds between two questions to a host that does not answer: the first, and the longest.
@@ -18,6 +18,20 @@ _GLANCE = 0.3
 AT_WORK = frozenset({"running", "arming", "activating", "proving", "committing", "reverting"})
 #: The same, once the host waits for the bot's word and the word was given.
 ANSWERED = AT_WORK | {"waiting"}
+#: The host's words for "no, and nothing was begun". Any other error only says that it could not answer well: what it
+#: does is unknown then, as with a lost connection.
+DEFINITE = frozenset({"bad-request", "unknown", "not-ready", "base-moved", "busy", "cancelled"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A verb that begins a part of the job on the host; given again, the host only goes on with it."""
+
+    part: str
+    verb: str
+    #: The job's id on the host; it differs from the job's own on later attempts.
+    on_host: str
+    arguments: Json = field(default_factory=dict)
 
 
 class Work:
@@ -49,61 +63,83 @@ class Work:
         """Make the end with which the job's function is left."""
         return EndedError(Ending(outcome=outcome, headline=headline, more=more, details=details))
 
-    async def ask(self, stage: str, verb: str, *, patience: float | None = None, **arguments: Json) -> Json:
+    async def ask(
+        self,
+        stage: str,
+        verb: str,
+        *,
+        patience: float | None = None,
+        stubborn: bool = False,
+        within: float = 30.0,
+        **arguments: Json,
+    ) -> Json:
         """Ask the host until it answers, for PATIENCE seconds or for ever.
 
-        Raises HostError when it says no, HostUnreachableError when the patience is over.
+        Raises HostError when it says no, HostUnreachableError when the patience is over. A STUBBORN question takes only
+        a definite no for one.
         """
         began = self.site.clock.now()
         pause = _FIRST_PAUSE
         while True:
             try:
-                return await self.host.ask(verb, arguments)
+                return await self.host.ask(verb, arguments, within=within)
+            except HostError as error:
+                if not stubborn or error.code in DEFINITE:
+                    raise
+                await self._no_answer(stage, error)
             except HostUnreachableError as error:
                 waited = (self.site.clock.now() - began).total_seconds()
                 if patience is not None and waited > patience:
                     raise
-                await self.progress.note(stage, f"no answer, I keep asking: {error}")
+                await self._no_answer(stage, error)
             await self.site.clock.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def watch(
-        self,
-        stage: str,
-        part: str,
-        on_host: str,
-        *,
-        again: Callable[[], Awaitable[Json]],
-        at_work: frozenset[str] = AT_WORK,
-    ) -> Json:
-        """Follow PART of the job ON_HOST until it is no longer AT_WORK; AGAIN asks for it anew when it was lost."""
+    async def _no_answer(self, stage: str, error: OpsbotError) -> None:
+        await self.progress.note(stage, f"no answer, I keep asking: {error}")
+
+    async def carry_out(self, stage: str, order: Order, *, patience: float | None = None) -> Json:
+        """Give an order and follow its part of the job to its end, or until the host waits for the bot's word.
+
+        Raises HostError when the host will not begin it, HostUnreachableError when it cannot be reached for PATIENCE.
+        """
+        harmless = order.part == "prepare"
+        await self.ask(
+            stage, order.verb, patience=patience, stubborn=not harmless, job=order.on_host, **order.arguments
+        )
+        return await self.watch(stage, order)
+
+    async def watch(self, stage: str, order: Order, *, at_work: frozenset[str] = AT_WORK) -> Json:
+        """Follow an order that was given until its part is no longer AT_WORK; what was lost is ordered anew."""
         offset = 0
         while True:
             try:
-                async for line in self.host.follow(on_host, part, offset, seconds=20):
+                async for line in self.host.follow(order.on_host, order.part, offset, seconds=20):
                     if "text" in line:
-                        offset = line["offset"]
+                        offset = line.get("next", line["offset"])
                         await self.progress.log(line["text"])
-                    await self._pass_on_cancel(on_host)
-                state = (await self.ask(stage, "state", job=on_host))[part] or {"status": "lost"}
-            except HostUnreachableError as error:
-                await self.progress.note(stage, f"no answer, I keep asking: {error}")
+                    await self._pass_on_cancel(order)
+                state = (await self.host.ask("state", {"job": order.on_host}))[order.part] or {"status": "lost"}
+                if state["status"] == "lost":
+                    await self.ask(stage, order.verb, stubborn=True, job=order.on_host, **order.arguments)
+            except (HostError, HostUnreachableError) as error:
+                if order.part == "prepare" and await self.cancelled_by():
+                    return {"status": "cancelled"}
+                await self._no_answer(stage, error)
                 await self.site.clock.sleep(_FIRST_PAUSE)
                 continue
             if state["status"] == "lost":
-                await again()
                 await self.site.clock.sleep(_FIRST_PAUSE)
             elif state["status"] not in at_work:
-                return state
+                return {**state, "cancelled_by": await self.cancelled_by()}
             elif state["status"] == "waiting":
                 await self.site.clock.sleep(_GLANCE)
 
-    async def _pass_on_cancel(self, on_host: str) -> None:
-        job = await self.site.ledger.job(self.job.id)
-        if job is None or not job.details.get("cancelled_by"):
+    async def _pass_on_cancel(self, order: Order) -> None:
+        if not await self.cancelled_by():
             return
         try:
-            await self.host.ask("cancel", {"job": on_host})
+            await self.host.ask("cancel", {"job": order.on_host})
         except HostError:
             return  # past the point where it can be cancelled; its end will be told
 
@@ -111,8 +147,3 @@ class Work:
         """Return who cancelled the job, if somebody did."""
         job = await self.site.ledger.job(self.job.id)
         return None if job is None else job.details.get("cancelled_by")
-
-
-def seconds_left(deadline: float, now: float) -> str:
-    """Say how long there is until a deadline; both in seconds since 1970."""
-    return duration(max(deadline - now, 0.0))

@@ -36,6 +36,8 @@ def title(job: Job) -> str:
             asked = f"deploy {job.project} {job.target}"
         case JobKind.ROLLBACK:
             asked = f"rollback {job.project or job.target}".strip()
+        case _:  # a kind that only the next version knows
+            asked = f"{job.kind} {job.project} {job.target}".strip()
     dry = " (dry run)" if job.dry_run else ""
     return f"#{job.number} {asked}{dry} on `{job.host}`, for {job.person}"
 
@@ -59,13 +61,13 @@ def report(job: Job, stages: Mapping[str, Json], *, now: float, log: Sequence[st
 def final_report(job: Job, stages: Mapping[str, Json], *, outcome: Outcome, headline: str, more: Text | None) -> Text:
     """Show a job that has ended."""
     rows = [_stage(name, stage, stage.get("began", 0.0)) for name, stage in stages.items() if "took" in stage]
-    return fit(lines(f"{_SIGNS[outcome]} {title(job)}", *rows, words(headline), more))
+    return fit(lines(f"{_SIGNS.get(outcome, '•')} {title(job)}", *rows, words(headline), more))
 
 
 def closing_line(job: Job, outcome: Outcome, headline: str) -> Text:
     """Tell the room the end, in one line."""
     reason = f" Reason: {job.reason}" if job.reason else ""
-    return fit(words(f"{_SIGNS[outcome]} {headline} (#{job.number}, {job.person}){reason}"))
+    return fit(words(f"{_SIGNS.get(outcome, '•')} {headline} (#{job.number}, {job.person}){reason}"))
 
 
 def _stage(name: str, stage: Json, now: float) -> Text:

@@ -32,6 +32,10 @@ def impact(plan: Json, services: Mapping[str, HasUnit]) -> str:
     ours = [role for role in _OUR_LIFELINES if role in services and services[role].unit in stopped]
     if ours:
         said += f". You will not hear from me for about 30 s: it restarts {', '.join(ours)}"
+    if plan["commits"]:
+        newest = "; ".join(one["subject"][:50] for one in plan["commits"][:3])
+        more = len(plan["commits"]) - 3
+        said += f". Brings {newest}" + (f" and {more} more" if more > 0 else "")
     return said
 
 

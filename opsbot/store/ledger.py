@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
@@ -22,11 +23,16 @@ def _aware(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.replace(tzinfo=UTC)
 
 
+def _member(kind: type[StrEnum], word: str) -> str:
+    # The next version may have written a word that this one does not know: its rows must still be read.
+    return kind(word) if word in set(kind) else word
+
+
 def _to_job(row: RowMapping) -> Job:
     values: dict[str, Any] = dict(row)
     values |= {
-        "kind": JobKind(values["kind"]),
-        "outcome": None if values["outcome"] is None else Outcome(values["outcome"]),
+        "kind": _member(JobKind, values["kind"]),
+        "outcome": None if values["outcome"] is None else _member(Outcome, values["outcome"]),
         "created_at": _aware(values["created_at"]),
         "ended_at": _aware(values["ended_at"]),
     }

@@ -9,6 +9,7 @@ from typing import Self
 
 from opsbot.bot import Bot
 from opsbot.config import Config
+from opsbot.errors import ChatUnreachableError
 from opsbot.jobs.runner import perform
 from opsbot.model import Message
 from opsbot.plugins import Loaded, home, load
@@ -64,7 +65,10 @@ class Bench:
         self.outside = FakeOutside()
         self.engine = FakeEngine()
         self.host = FakeHost()
+        self.database = database
         self.letters = Outbox(database)
+        #: Whether the room takes no message from the bot.
+        self.deaf = False
         self._ids = itertools.count(1)
         self.site = Site(
             config=config,
@@ -73,7 +77,7 @@ class Bench:
             hosts=dict.fromkeys(config.hosts, self.host),
             inbox=Inbox(database),
             ledger=Ledger(database),
-            outbox=_Delivered(self.letters),
+            outbox=_Delivered(self),
             chat=self.chat,
             outside=self.outside,
             forge=None,
@@ -126,10 +130,13 @@ class Bench:
 class _Delivered:
     """The outbox of a bench: what is waited for counts as sent."""
 
-    def __init__(self, outbox: Outbox) -> None:
-        self.post = outbox.post
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.post = bench.letters.post
 
     async def sent(self, cause: str, *, within: float = 30.0) -> str:
-        """Say that it was sent."""
-        del within
+        """Say that it was sent, unless the room is deaf."""
+        if self._bench.deaf:
+            self._bench.clock.pass_time(within)
+            raise ChatUnreachableError
         return cause

@@ -1,10 +1,15 @@
 """A homeserver, a clock and an outside world that do as they are told."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from opsbot.errors import ChatUnreachableError
 from opsbot.model import Probe, RoomFacts
+
+
+async def _nothing() -> None:
+    """Do nothing."""
 
 
 class FakeClock:
@@ -52,9 +57,12 @@ class FakeOutside:
     def __init__(self) -> None:
         self.ill: dict[str, str] = {}
         self.days: dict[str, float] = {}
+        #: Awaited before each probe.
+        self.before_probe: Callable[[], Awaitable[None]] = _nothing
 
     async def probe(self, service: str) -> Probe | None:
         """Answer well, or with the problem that was set."""
+        await self.before_probe()
         problem = self.ill.get(service, "")
         return Probe(ok=not problem, latency=0.004, version="" if problem else "1.2.3", problem=problem)
 

@@ -29,6 +29,12 @@ class FakeHost:
         self.away = False
         #: How many answers are lost from now on: the host does its work, and nobody hears of it.
         self.lose_next = 0
+        #: How many verbs from now on answer that something failed, though the host goes on with what it does.
+        self.fail_next = 0
+        #: Whether the host is rebooted once, after the word to commit and before the commit is done.
+        self.lose_commit = False
+        #: How many times publishing fails.
+        self.publish_fails = 0
         #: Called when a verb has begun its work.
         self.on_prepare: Callable[[], object] = _nothing
         self.on_plan: Callable[[], object] = _nothing
@@ -74,6 +80,9 @@ class FakeHost:
         if answer is None:
             raise HostError(f"There is no verb {verb}.", code="bad-request")
         result = answer(given)
+        if self.fail_next:
+            self.fail_next -= 1
+            raise HostError("The configuration of this host is wrong.", code="failed")
         if self.lose_next:
             self.lose_next -= 1
             raise HostUnreachableError("Connection lost.")
@@ -187,12 +196,18 @@ class FakeHost:
         if "activate" not in self._jobs[given["job"]]:
             self.activations.append(given["job"])
             self.on_activate()
+        if self._jobs[given["job"]].get("activate", {}).get("status") == "lost":
+            self._jobs[given["job"]]["activate"]["status"] = "waiting"
+            self._confirm(given)
         usual = {"status": "waiting", "deadline": 4e9, "warnings": [], "base": self.running["system"]}
         return self._begin(given, "activate", usual)
 
     def _confirm(self, given: Json) -> Json:
         parts = self._jobs[given["job"]]
-        if parts["activate"]["status"] == "waiting":
+        if self.lose_commit:
+            self.lose_commit = False
+            parts["activate"]["status"] = "lost"
+        elif parts["activate"]["status"] == "waiting":
             wanted = parts["prepare"]
             number = wanted.get("generation") or self._add(wanted["system"], wanted["commit"], wanted["pins"])
             for one in self.generations:
@@ -205,7 +220,15 @@ class FakeHost:
         return self._state(given)
 
     def _publish(self, given: Json) -> Json:
-        return self._begin(given, "publish", {"status": "published", "deployed": "pushed", "main": "pushed"})
+        self.publish_fails -= 1
+        if self.publish_fails >= 0:
+            error = {"code": "failed", "message": "Connection refused."}
+            self._jobs[given["job"]]["publish"] = {"status": "failed", "error": error}
+            return self._state(given)
+        if (self._jobs[given["job"]].get("publish") or {}).get("status") == "failed":
+            del self._jobs[given["job"]]["publish"]
+        main = "pushed" if self._jobs[given["job"]]["prepare"].get("status") else "untouched"
+        return self._begin(given, "publish", {"status": "published", "deployed": "pushed", "main": main})
 
     def _cancel(self, given: Json) -> Json:
         parts = self._jobs.setdefault(given["job"], {})

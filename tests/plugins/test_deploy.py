@@ -169,6 +169,146 @@ async def test_a_host_that_stays_away_ends_the_job_before_anything_began(bench: 
     assert "could not be reached for 10 minutes. Nothing was activated." in answer
 
 
+async def test_a_reboot_within_the_commit_is_carried_to_its_end(bench: Bench) -> None:
+    """A host that is rebooted after the word to commit is asked to go on with it, and does."""
+    bench.host.lose_commit = True
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "runs on `ops-jrz1`: generation 32" in answer
+    assert len(bench.host.generations) == 2
+
+
+@pytest.mark.parametrize("verbs", [1, 3, 9])
+async def test_a_host_that_cannot_answer_well_is_not_taken_for_a_no(bench: Bench, verbs: int) -> None:
+    """Once it has begun to activate, "something failed" from a host means unknown: it is asked again."""
+
+    def breaks() -> None:
+        bench.host.fail_next = verbs
+
+    bench.host.on_activate = breaks
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "runs on `ops-jrz1`: generation 32" in answer
+    assert len(bench.host.activations) == 1
+
+
+async def test_a_room_that_hears_nothing_does_not_undo_a_deploy_that_left_it_alone(bench: Bench) -> None:
+    """A message that does not get through counts only against a deploy that touches the homeserver."""
+    bench.deaf = True
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "runs on `ops-jrz1`: generation 32" in answer
+    assert "Warning: no message got through to the room" in answer
+
+
+async def test_a_deploy_that_silences_the_homeserver_is_undone(bench: Bench) -> None:
+    """If messages got through before and the deploy restarts the homeserver, they must get through afterwards."""
+    bench.host.plan["units"] = {"stop": [], "start": [], "restart": ["conduwuit.service"], "reload": []}
+    bench.host.endings["activate"] = {"deadline": bench.clock.now().timestamp() + 60}
+    bench.host.on_activate = lambda: setattr(bench, "deaf", True)
+
+    answer = await bench.say("admin", "!deploy hello-bot")
+
+    assert "was undone: no message got through to the room." in answer
+    assert bench.host.running["generation"] == 31
+
+
+async def test_a_cancel_while_it_is_proved_sends_it_back(bench: Bench) -> None:
+    """Until the word to commit is given, a cancel sends the host back."""
+
+    async def cancel() -> None:
+        await bench.site.ledger.at_stage((await bench.site.ledger.jobs())[0].id, "activate", {"cancelled_by": "eve"})
+
+    bench.outside.before_probe = cancel
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "✋ hello-bot" in answer
+    assert "was undone: eve cancelled it." in answer
+    assert bench.host.running["generation"] == 31
+
+
+async def test_publishing_is_tried_again(bench: Bench) -> None:
+    """A forge that the deploy itself restarted is published to a little later."""
+    bench.host.publish_fails = 3
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "generation 32, before" in answer
+    assert "NOT published" not in answer
+
+
+async def test_what_is_not_on_the_deployed_branch_is_told(bench: Bench) -> None:
+    """If the branch of what runs could not be moved, the message says so."""
+    bench.host.endings["publish"] = {"deployed": "The commit is on no branch."}
+
+    assert "NOT published: The commit is on no branch." in await bench.say("deployer", "!deploy hello-bot")
+
+
+async def test_a_job_of_the_next_version_stops_nothing(bench: Bench) -> None:
+    """A database that a newer version wrote is read, and its jobs are shown."""
+    await bench.say("deployer", "!deploy hello-bot")
+    await bench.database.write(lambda c: c.exec_driver_sql("UPDATE jobs SET kind = 'canary', outcome = 'baked'"))
+
+    assert "#1 canary hello-bot main on `ops-jrz1`, for deployer: baked" in await bench.say("member", "!job")
+
+
+async def test_a_revision_is_resolved_once(bench: Bench) -> None:
+    """A deploy that is prepared anew builds the commit that was shown, not what the branch is by then."""
+    moved = iter([True])
+    bench.host.on_plan = lambda: bench.host.add_generation("by hand") if next(moved, False) else None
+
+    await bench.say("deployer", "!deploy hello-bot")
+
+    asked = [given["revision"] for verb, given in bench.host.asked if verb == "prepare"]
+    assert asked == ["main", commit_of("hello-bot main")]
+
+
+async def test_a_second_plain_rollback_goes_further_back(bench: Bench) -> None:
+    """`!rollback` twice means further back; the hold of the first one is not in its way."""
+    await bench.say("deployer", "!deploy hello-bot")
+    await bench.say("deployer", "!deploy hello-bot v2")
+    await bench.say("deployer", "!rollback")
+
+    answer = await bench.say("deployer", "!rollback")
+
+    assert "Generation 31 runs on `ops-jrz1` again" in answer
+
+
+async def test_a_generation_can_be_named(bench: Bench) -> None:
+    """`!rollback N` goes to that generation; forward again it puts no hold."""
+    await bench.say("deployer", "!deploy hello-bot")
+    await bench.say("deployer", "!rollback")
+
+    answer = await bench.say("deployer", "!rollback 32")
+
+    assert "Generation 32 runs on `ops-jrz1` again." in answer
+    assert "Generation 32 is what runs on `ops-jrz1` already." in await bench.say("deployer", "!rollback 32")
+
+
+async def test_a_rollback_waits_for_the_deploy_before_it(bench: Bench) -> None:
+    """`!rollback` while a deploy runs goes back from what that deploy has made."""
+    deploy, rollback = await asyncio.gather(
+        bench.say("deployer", "!deploy hello-bot"), bench.say("deployer", "!rollback")
+    )
+
+    assert "runs on `ops-jrz1`: generation 32" in deploy + rollback
+    assert bench.host.running["generation"] == 31 or "No earlier generation" in deploy + rollback
+
+
+async def test_a_platform_deploy_tells_what_it_brings(bench: Bench) -> None:
+    """`!deploy platform` by an admin activates main's head, and lists the commits that it brings."""
+    bench.host.plan["commits"] = [{"commit": commit_of("c"), "subject": "Forgejo 7.0.13", "author": "Dan"}]
+
+    answer = await bench.say("admin", "!deploy platform")
+
+    assert "Brings Forgejo 7.0.13" in answer
+    assert f"platform {commit_of('platform main')[:7]} runs on `ops-jrz1`" in answer
+
+
 async def test_rollback_goes_to_the_generation_before(bench: Bench) -> None:
     """`!rollback` makes the former proved generation run again and puts a hold on what it moved."""
     await bench.say("deployer", "!deploy hello-bot")
@@ -250,7 +390,7 @@ async def test_what_went_wrong_at_publish_is_told(bench: Bench) -> None:
 
 PLACES = [
     f"{when} {step}"
-    for step in ("prepare", "plan", "agree", "turn", "look", "activate", "prove", "publish", "end")
+    for step in ("prepare", "plan", "begin", "agree", "turn", "look", "activate", "prove", "publish", "end")
     for when in ("before", "in", "after")
 ]
 

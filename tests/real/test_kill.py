@@ -11,7 +11,7 @@ from tests.real.test_story import default, pins
 
 pytestmark = pytest.mark.real
 
-STEPS = ("prepare", "plan", "agree", "turn", "look", "activate", "prove", "publish", "unhold", "end")
+STEPS = ("begin", "prepare", "plan", "agree", "turn", "look", "activate", "prove", "publish", "unhold", "end")
 
 
 def ended(lines: list[Line]) -> bool:
