@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# Two tests at a time: most of them wait for servers.
+ARGS ?= -n 2 --dist worksteal
 
 .PHONY: help demo test lint docs lock clean
 
@@ -13,7 +15,7 @@ help: ## list these targets
 demo: $(READY) ## talk to opsbot on this machine; with SCRIPT=docs/demo.txt it plays a conversation
 	@$(BIN)/opsbot demo $(if $(SCRIPT),--script '$(SCRIPT)')
 
-test: $(READY) ## run the tests; ARGS='tests/plugins -k deploy' for some of them
+test: $(READY) ## run the tests; ARGS='tests/plugins -k deploy' runs some of them, one after the other
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(READY) ## run ruff and mypy
@@ -24,10 +26,10 @@ lint: $(READY) ## run ruff and mypy
 docs: $(READY) ## write docs/commands.md anew from the plugins
 	$(BIN)/opsbot commands --markdown > docs/commands.md
 
-lock: ## write requirements.lock anew from pyproject.toml; needs uv; ARGS=--upgrade takes newer versions
+lock: ## write requirements.lock anew from pyproject.toml; needs uv; UPGRADE=--upgrade takes newer versions
 	uv pip compile pyproject.toml --extra demo --extra test --extra lint --extra build \
 	  --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-	  --output-file requirements.lock --quiet $(ARGS)
+	  --output-file requirements.lock --quiet $(UPGRADE)
 
 clean: ## remove what `make` has made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

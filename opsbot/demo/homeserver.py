@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import secrets
 import socket
 import sys
@@ -125,6 +126,8 @@ class Homeserver:
                 stdout=output,
                 stderr=output,
                 cwd=self._folder,
+                # Synapse would add the branch of the checkout around its packages to its version.
+                env={**os.environ, "GIT_DIR": os.devnull},
             )
         try:
             async with asyncio.timeout(PATIENCE):
