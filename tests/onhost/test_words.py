@@ -187,6 +187,16 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.json"]
 
 
+def test_a_planted_link_is_not_written_through(tmp_path: Path) -> None:
+    """A link that waits under the name of the temporary file is taken away; what it names stays as it is."""
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / f".x.json.{os.getpid()}.tmp").symlink_to("victim")
+    files.write_json(tmp_path / "x.json", {"a": 1})
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert not (tmp_path / "x.json").is_symlink()
+    assert files.read_json(tmp_path / "x.json") == {"a": 1}
+
+
 def test_what_is_no_plain_file_is_not_read(tmp_path: Path) -> None:
     """Links, pipes and files that are too large count as absent, whoever put them there."""
     (tmp_path / "target.json").write_text("{}")
