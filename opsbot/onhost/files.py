@@ -1,5 +1,6 @@
 """Files that are whole or absent, and locks that end with their process."""
 
+import errno
 import fcntl
 import json
 import os
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from opsbot.onhost.errors import HostError
 
 _POLL = 0.05
 
@@ -76,8 +79,11 @@ def read_json(path: Path, *, limit: int = 4 * 1024 * 1024) -> dict[str, Any] | N
 
 @contextmanager
 def locked(path: Path, *, patience: float) -> Iterator[bool]:
-    """Hold the lock at PATH for the block, waiting PATIENCE seconds for it; gives False when somebody else kept it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    """Hold the lock at PATH for the block, waiting PATIENCE seconds for it; gives False when somebody else kept it.
+
+    HostError when something else than a plain file is there.
+    """
+    handle = _open_lock(path, os.O_RDWR | os.O_CREAT)
     deadline = time.monotonic() + patience
     try:
         while not (mine := _try(handle, fcntl.LOCK_EX)) and time.monotonic() < deadline:
@@ -87,10 +93,23 @@ def locked(path: Path, *, patience: float) -> Iterator[bool]:
         os.close(handle)
 
 
+def _open_lock(path: Path, flags: int) -> int:
+    try:
+        handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise
+        raise HostError("failed", f"{path} is no plain file.") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise HostError("failed", f"{path} is no plain file.")
+    return handle
+
+
 def is_locked(path: Path) -> bool:
-    """Say whether a living process holds the lock at PATH."""
-    with suppress(OSError):
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    """Say whether a living process holds the lock at PATH; what is no plain file is no lock."""
+    with suppress(OSError, HostError):
+        handle = _open_lock(path, os.O_RDONLY)
         try:
             return not _try(handle, fcntl.LOCK_SH)
         finally:

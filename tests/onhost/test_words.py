@@ -219,6 +219,17 @@ def test_a_lock_excludes_and_can_be_seen(tmp_path: Path) -> None:
     assert not files.is_locked(path)
 
 
+def test_what_is_no_plain_file_is_no_lock(tmp_path: Path) -> None:
+    """A pipe or a link in place of a lock holds nobody up: it is refused, and counts as not held."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    for name in ("pipe", "link"):
+        assert not files.is_locked(tmp_path / name)
+        with pytest.raises(HostError, match="no plain file"), files.locked(tmp_path / name, patience=0):
+            pass
+
+
 _CONFIG = {"host": "ops-jrz1", "platform": {"url": "u"}, "projects": {"hello-bot": {"url": "u"}}}
 
 
