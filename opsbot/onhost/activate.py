@@ -128,12 +128,15 @@ class Activation:
         if (why := reason_for(self.config, self.job)) is not None:
             raise GoBackError(why)
 
-    def _arm(self) -> None:
-        system, base = self.target["system"], self.arguments["base"]
+    def keep(self) -> None:
+        """Keep what going back needs before anything says that this job was begun."""
+        self.record.folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self.config.path, self.record.folder / "config.json")
         self.record.log.touch()
-        helper = arm.this_helper()
-        arm.keep(self.record.folder, base, system, helper)
+        arm.keep(self.record.folder, self.arguments["base"], self.target["system"], arm.this_helper())
+
+    def _arm(self) -> None:
+        system, base = self.target["system"], self.arguments["base"]
         self._adopt(base)
         effects = plan.unit_changes(Path(base), Path(system))
         own = {name for project in self.projects if self.target["project"] == project.name for name in project.units}
@@ -222,6 +225,7 @@ def activate(config: Config, job: str, parse: Callable[[str, dict[str, Any]], di
         try:
             work = _admit(record, said[0], parse(*said), free=mine)
             fields = work.check()
+            work.keep()
         except HostError as error:
             record.create("refused", error=error.as_json())
             return

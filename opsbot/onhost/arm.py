@@ -2,17 +2,20 @@
 
 import os
 import re
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from opsbot.onhost import nix, systemd
+from opsbot.onhost import files, nix, systemd
 from opsbot.onhost.run import must, run
 
 _PROGRAMS = ("systemctl", "systemd-run", "journalctl", "nix-env", "nix-store")
 _STORE_PATH = re.compile(r"(/.*?/[0-9a-df-np-sv-z]{32}-[^/]+)(/.*)?")
 _HELPER = "opsbot-host"
+#: The script in a job's folder by which opsbot-revert@JOB runs the helper that activated.
+GO_BACK = "go-back"
 #: Seconds that the timer leaves to the process that waits, which goes back by itself first.
 MARGIN = 2
 
@@ -59,16 +62,23 @@ def this_helper() -> Helper:
 
 
 def keep(folder: Path, old: str, new: str, helper: Helper) -> None:
-    """Root both systems and the helper against garbage collection for as long as the job is open."""
+    """Keep both systems and the helper, and write down how to go back with it, for as long as the job is open."""
     for name, path in (("old", old), ("new", new), ("helper", helper.store_path)):
         if path:
             (folder / name).unlink(missing_ok=True)
             must(run(nix.add_root(path, folder / name), within=60))
+    exports = [shlex.join(["export", f"{name}={value}"]) for name, value in helper.environment.items()]
+    command = shlex.join(["exec", *_command(folder, helper)])
+    files.write_text(folder / GO_BACK, "\n".join(["#!/bin/sh", *exports, command, ""]))
+
+
+def _command(folder: Path, helper: Helper) -> tuple[str, ...]:
+    return (*helper.command, "--config", str(folder / "config.json"), "unit", "revert", folder.name)
 
 
 def let_go(folder: Path) -> None:
     """Take away the roots of a job that has ended; the generations of the profile keep what is worth keeping."""
-    for name in ("old", "new", "helper"):
+    for name in ("old", "new", "helper", GO_BACK):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -79,8 +89,8 @@ def timer_name(job: str, number: int) -> str:
 
 def arm(folder: Path, job: str, number: int, seconds: int, helper: Helper) -> None:
     """Set the dead man: after so many SECONDS this helper goes back, whoever is still alive by then."""
-    command = (*helper.command, "--config", str(folder / "config.json"), "unit", "revert", job)
-    argv = systemd.deadman(timer_name(job, number), seconds, folder / "log", helper.environment, command)
+    log, command = folder / "log", _command(folder, helper)
+    argv = systemd.deadman(timer_name(job, number), seconds, log, helper.environment, command)
     must(run(argv, within=30))
 
 

@@ -109,13 +109,20 @@ def _revert(config: Config, arguments: Arguments, _: Emit) -> Any:
     state = job_state(config, job)
     if state["activate"] is None:
         raise HostError("not-ready", f"Nothing was activated for job {job}.")
-    if state["activate"]["status"] in ENDED:
+    if state["activate"]["status"] in ENDED | {"committing"}:
         return state
     # A second reason for the same thing is no conflict: the first one stands.
     if asked(config, job, "revert") is None:
         files.create_json(folders(config).request(job, "revert"), arguments)
-    _start(config, "revert", "opsbot-revert", job)
+    # The process that activated looks for the request and goes back by itself, with the helper of before.
+    if _cut_off(state["activate"]):
+        _start(config, "revert", "opsbot-revert", job)
     return job_state(config, job)
+
+
+def _cut_off(part: dict[str, Any] | None) -> bool:
+    """Say whether an activation was begun and its process died."""
+    return part is not None and part["status"] == "lost" and part.get("was") is not None
 
 
 def _publish(config: Config, arguments: Arguments, _: Emit) -> Any:
@@ -135,7 +142,7 @@ def _cancel(config: Config, arguments: Arguments, _: Emit) -> Any:
     if (state["activate"] or {}).get("status") in ENDED | {"committing"}:
         return state
     _record(config, "cancel", arguments)
-    if (state["activate"] or {}).get("status") == "lost" and state["activate"].get("was") is not None:
+    if _cut_off(state["activate"]):
         must(run(systemd.start(f"opsbot-revert@{job}.service"), within=20))
     return job_state(config, job)
 

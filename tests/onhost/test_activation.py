@@ -57,6 +57,25 @@ async def test_a_job_can_be_taken_back_while_it_waits(machine: Machine, bench: B
     assert (await bench.ask("revert", job="job1"))["activate"]["status"] == "reverted"
 
 
+@pytest.mark.parametrize("killed", [False, True])
+async def test_going_back_needs_nothing_of_the_new_helper(machine: Machine, bench: Bench, *, killed: bool) -> None:
+    """A job is taken back by the helper that activated it, even when the new one can do nothing but answer."""
+    before = machine.running()
+    await bench.waiting("job1")
+    helper = machine.running() / "sw/bin/opsbot-host"
+    was = helper.resolve()
+    helper.unlink()
+    helper.write_text(f'#!/bin/sh\ncase "$*" in *" unit "*) exit 1 ;; esac\nexec {was} "$@"\n')
+    helper.chmod(0o755)
+    if killed:
+        await _kill(bench)
+    await bench.ask("revert", job="job1")
+    assert (await bench.until("job1", "activate", *ENDED))["status"] == "reverted"
+    assert machine.running() == before
+    assert ("opsbot-revert@job1" in machine.layout.journal.read_text()) is killed
+    assert not (bench.state / "jobs/job1/go-back").exists()
+
+
 async def test_cancel_takes_back_what_waits(machine: Machine, bench: Bench) -> None:
     """A job that is cancelled before its commit goes back."""
     before = machine.running()
