@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # Two tests at a time: most of them wait for servers.
 ARGS ?= -n 2 --dist worksteal
 
-.PHONY: help demo test lint docs lock clean
+.PHONY: help demo test lint bench docs lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1  \2/p' Makefile
@@ -23,8 +23,16 @@ lint: $(READY) ## run ruff and mypy
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-docs: $(READY) ## write docs/commands.md anew from the plugins
+bench: $(READY) ## measure it beside a plain loop (an hour; writes docs/performance.md); QUICK=1 for small numbers
+	@$(BIN)/python -m bench $(if $(QUICK),--quick,--write) $(ARGS)
+
+docs: $(READY) ## write docs/commands.md anew from the plugins, and README's transcript from the demo
 	$(BIN)/opsbot commands --markdown > docs/commands.md
+	$(BIN)/opsbot demo --script docs/demo.txt > $(VENV)/transcript
+	sed -i '$$d' $(VENV)/transcript
+	awk '!inside; /<!-- transcript -->/ {inside = 1; print "```"; while ((getline line < "$(VENV)/transcript") > 0) print line} \
+	  /<!-- \/transcript -->/ {inside = 0; print "```"; print}' README.md > $(VENV)/README.md
+	cp $(VENV)/README.md README.md
 
 lock: ## write requirements.lock anew from pyproject.toml; needs uv; UPGRADE=--upgrade takes newer versions
 	uv pip compile pyproject.toml --extra demo --extra test --extra lint --extra build \
@@ -33,7 +41,7 @@ lock: ## write requirements.lock anew from pyproject.toml; needs uv; UPGRADE=--u
 
 clean: ## remove what `make` has made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find opsbot plugins tests -name __pycache__ -prune -exec rm -rf {} +
+	find opsbot plugins tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null \
