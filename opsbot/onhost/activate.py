@@ -16,8 +16,8 @@ from opsbot.onhost.errors import HostError
 from opsbot.onhost.ledger import Entry
 from opsbot.onhost.prove import Health, prove
 from opsbot.onhost.record import OvertakenError, Record, enter, host_lock
-from opsbot.onhost.revert import finish, reason_for
-from opsbot.onhost.state import ENDED, built, folders, holder, real, rebooted, switch_request
+from opsbot.onhost.revert import reason_for, resume
+from opsbot.onhost.state import ENDED, built, folders, holder, real, switch_request
 from opsbot.onhost.switch import switch
 from opsbot.onhost.systems import (
     commit_of_running,
@@ -48,6 +48,8 @@ class Activation:
         self.record, self.config, self.job = record, record.config, record.job
         self.verb, self.arguments = verb, arguments
         self.touched: frozenset[str] = frozenset()
+        # Found out before the switch: after it, the name that we were called by leads to another helper.
+        self.helper = arm.this_helper()
 
     @cached_property
     def target(self) -> dict[str, Any]:
@@ -133,7 +135,7 @@ class Activation:
         self.record.folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self.config.path, self.record.folder / "config.json")
         self.record.log.touch()
-        arm.keep(self.record.folder, self.arguments["base"], self.target["system"], arm.this_helper())
+        arm.keep(self.record.folder, self.arguments["base"], self.target["system"], self.helper)
 
     def _arm(self) -> None:
         system, base = self.target["system"], self.arguments["base"]
@@ -151,7 +153,7 @@ class Activation:
             former = state["timers"]
             number = max(former, default=0) + 1
             self.record.write(state["status"], timers=[*former, number])
-        arm.arm(self.record.folder, self.job, number, seconds, arm.this_helper())
+        arm.arm(self.record.folder, self.job, number, seconds, self.helper)
         arm.disarm(self.job, former)
         with self.record.mine() as state:
             self.record.write(state["status"], timers=[number])
@@ -220,7 +222,7 @@ def activate(config: Config, job: str, parse: Callable[[str, dict[str, Any]], di
         if state is not None and (state["status"] in ENDED or not mine):
             return
         if state is not None and state["status"] != "arming":
-            _resume(record, state)
+            resume(record, state)
             return
         try:
             work = _admit(record, said[0], parse(*said), free=mine)
@@ -238,15 +240,3 @@ def _admit(record: Record, verb: str, arguments: dict[str, Any], *, free: bool) 
     if not free or holder(record.config) not in (None, record.job):
         raise HostError("busy", f"Job {holder(record.config)} holds this host.")
     return Activation(record, verb, arguments)
-
-
-def _resume(record: Record, state: dict[str, Any]) -> None:
-    """End an activation whose process is gone: a commit is finished, anything else is undone."""
-    os.environ["PATH"] = arm.resolved_path()
-    with record.held():
-        if rebooted(record.config, state):
-            end(record, "rebooted", why="The host was rebooted before the commit.")
-        elif state["status"] == "committing":
-            finish(record)
-        else:
-            go_back(record, state.get("why") or f"The activation was cut off (it was {state['status']}).")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from typing import Any
 
 from opsbot.onhost import systemd
 from opsbot.onhost.arm import resolved_path
@@ -71,3 +72,15 @@ def finish(record: Record) -> None:
         commit(record)
     except HostError as error:
         go_back(record, f"The commit was cut off and could not be finished. {error.message}")
+
+
+def resume(record: Record, state: dict[str, Any]) -> None:
+    """End an activation whose process is gone: a commit is finished, anything else is undone."""
+    os.environ["PATH"] = resolved_path()
+    with record.held():
+        if rebooted(record.config, state):
+            end(record, "rebooted", why="The host was rebooted before the commit.")
+        elif state["status"] == "committing":
+            finish(record)
+        else:
+            go_back(record, state.get("why") or f"The activation was cut off (it was {state['status']}).")

@@ -1,10 +1,13 @@
 import fcntl
 import os
+import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
+import opsbot
 from opsbot.standin.machine import Machine
 from tests.onhost.bench import ENDED, Bench, SaidNoError
 
@@ -65,15 +68,47 @@ async def test_going_back_needs_nothing_of_the_new_helper(machine: Machine, benc
     helper = machine.running() / "sw/bin/opsbot-host"
     was = helper.resolve()
     helper.unlink()
-    helper.write_text(f'#!/bin/sh\ncase "$*" in *" unit "*) exit 1 ;; esac\nexec {was} "$@"\n')
+    mark = machine.root / "new-helper"
+    helper.write_text(f'#!/bin/sh\ncase "$*" in *" unit "*) touch {mark}; exit 1 ;; esac\nexec {was} "$@"\n')
     helper.chmod(0o755)
     if killed:
         await _kill(bench)
     await bench.ask("revert", job="job1")
     assert (await bench.until("job1", "activate", *ENDED))["status"] == "reverted"
     assert machine.running() == before
-    assert ("opsbot-revert@job1" in machine.layout.journal.read_text()) is killed
-    assert not (bench.state / "jobs/job1/go-back").exists()
+    assert not mark.exists()
+
+
+async def test_every_dead_man_is_the_helper_of_before(machine: Machine, bench: Bench) -> None:
+    """The second dead man, which is set after the switch, still runs the helper that was there before it."""
+    before = machine.running()
+    package = Path(machine.layout.store) / f"{'a' * 32}-opsbot-0.0.1"
+    helper = package / "bin/opsbot-host"
+    helper.parent.mkdir(parents=True)
+    top = Path(opsbot.__file__ or "").parents[1]
+    helper.write_text(
+        f"#!{sys.executable} -S\nimport sys\nsys.path.insert(0, {str(top)!r})\n"
+        "from opsbot.onhost.__main__ import main\nsys.exit(main())\n"
+    )
+    helper.chmod(0o755)
+    shutil.copy(next(machine.layout.database.glob("*-opsbot-*.json")), machine.layout.database / f"{package.name}.json")
+    program = before / "sw/bin/opsbot-host"
+    program.unlink()
+    program.symlink_to(helper)
+    built = await bench.prepare("job1")
+    new = Path(built["system"]) / "sw/bin/opsbot-host"
+    new.unlink()
+    new.write_text(f'#!/bin/sh\ncase "$*" in *" unit "*) exit 1 ;; esac\nexec {helper} "$@"\n')
+    new.chmod(0o755)
+    await bench.ask("activate", job="job1", base=built["base"])
+    await bench.until("job1", "activate", "waiting", *ENDED)
+    programs = program.parent.resolve()
+    assert (bench.state / "jobs/job1/helper").readlink() == programs.parent
+    assert f"exec {programs}/opsbot-host" in (bench.state / "jobs/job1/go-back").read_text()
+    await _kill(bench)
+    await machine.elapse(3600)
+    assert (await bench.until("job1", "activate", *ENDED))["status"] == "reverted"
+    assert machine.running() == before
 
 
 async def test_cancel_takes_back_what_waits(machine: Machine, bench: Bench) -> None:
