@@ -85,16 +85,31 @@ class Verdict:
     warnings: tuple[str, ...] = ()
 
 
+def concerned(projects: Sequence[Project], touched: frozenset[str]) -> frozenset[str]:
+    """Return the units that the switch touched, and the checks of the projects whose units are among them.
+
+    A project that lists no units cannot be told apart from what was touched, so its checks always count.
+    """
+    near = [project for project in projects if not project.units or touched.intersection(project.units)]
+    return touched.union(*(project.http for project in near), *(project.tcp for project in near))
+
+
 def judge(before: Health, after: Health, touched: frozenset[str]) -> Verdict:
     """Compare two moments; only what was well before, or is new, and what the switch touched is a fault."""
     newly_failed = sorted(after.failed - before.failed)
     ours = [name for name in newly_failed if name in touched]
-    broken = sorted(after.ill & before.well - set(ours))
+    ill = sorted(after.ill & before.well - set(newly_failed))
+    broken = [name for name in ill if name in touched]
     faults = [*(f"{name} has failed" for name in ours), *(f"{name} was well before and is not now" for name in broken)]
     warnings = [
         *(
             f"{name} has failed meanwhile, but this deploy did not touch it."
             for name in newly_failed
+            if name not in touched
+        ),
+        *(
+            f"{name} was well before and is not now, but this deploy did not touch it."
+            for name in ill
             if name not in touched
         ),
         *(f"{name} is not well, and was not before." for name in sorted(after.ill - before.well - set(ours))),
@@ -108,10 +123,10 @@ def prove(
 ) -> Verdict:
     """Look until all is well twice in a row, for so many seconds at most; STOP is called in each round."""
     deadline = time.monotonic() + seconds
-    rounds = 0
+    rounds, counted = 0, concerned(projects, touched)
     while True:
         stop()
-        verdict = judge(before, Health.look(projects), touched)
+        verdict = judge(before, Health.look(projects), counted)
         rounds = 0 if verdict.faults else rounds + 1
         if rounds >= _ROUNDS or (verdict.faults and time.monotonic() > deadline):
             return verdict

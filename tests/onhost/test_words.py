@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from opsbot.onhost import arm, facts, files, follow, git, nix, systemd
-from opsbot.onhost.config import ConfigError, parse
+from opsbot.onhost.config import ConfigError, Project, Remote, parse
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.ledger import Entry, Ledger
-from opsbot.onhost.prove import Health, judge
+from opsbot.onhost.prove import Health, concerned, judge
 from opsbot.onhost.run import TIMED_OUT, must, run
 
 DERIVATION = f"/nix/store/{'a' * 32}-hello-bot-1.0.drv"
@@ -142,15 +142,33 @@ def _health(failed: set[str], well: set[str], ill: set[str]) -> Health:
 
 def test_only_what_was_well_and_was_touched_undoes_a_deploy() -> None:
     """Units that had failed before, or that the deploy did not touch, and checks that failed before, are warnings."""
-    before = _health({"old.service"}, {"http://a/"}, {"http://b/"})
-    after = _health({"old.service", "far.service", "mine.service"}, set(), {"http://a/", "http://b/"})
-    verdict = judge(before, after, frozenset({"mine.service", "old.service"}))
+    before = _health({"old.service"}, {"http://a/", "http://c/", "shop.service"}, {"http://b/"})
+    ill = {"http://a/", "http://b/", "http://c/", "shop.service"}
+    after = _health({"old.service", "far.service", "mine.service"}, set(), ill)
+    verdict = judge(before, after, frozenset({"mine.service", "old.service", "http://a/"}))
     assert verdict.faults == ("mine.service has failed", "http://a/ was well before and is not now")
     assert verdict.failed_units == ("mine.service",)
     assert verdict.warnings == (
         "far.service has failed meanwhile, but this deploy did not touch it.",
+        "http://c/ was well before and is not now, but this deploy did not touch it.",
+        "shop.service was well before and is not now, but this deploy did not touch it.",
         "http://b/ is not well, and was not before.",
     )
+
+
+def _project(name: str, **keys: tuple[str, ...]) -> Project:
+    return Project(name=name, input=name, remote=Remote(url="u"), **keys)  # type: ignore[arg-type]
+
+
+def test_the_checks_of_a_project_count_when_one_of_its_units_was_touched() -> None:
+    """A project's checks count when the switch touched one of its units, or when it lists none."""
+    projects = [
+        _project("near", units=("near.service",), http=("http://near/",), tcp=("h:1",)),
+        _project("far", units=("far.service",), http=("http://far/",), tcp=("h:2",)),
+        _project("page", http=("http://page/",)),
+    ]
+    counted = concerned(projects, frozenset({"near.service"}))
+    assert counted == {"near.service", "http://near/", "h:1", "http://page/"}
 
 
 def test_memory_is_read_in_bytes() -> None:
