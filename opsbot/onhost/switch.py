@@ -2,7 +2,7 @@
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from opsbot.onhost import nix
@@ -41,7 +41,8 @@ def switch(system: str, action: str, log: Path, *, again: bool = False) -> Switc
     # The exit code alone says errno 11, which other failures have too.
     busy = done.code == _LOCKED and any("Could not acquire lock" in line for line in nix.short_lines(log, offset))
     if again and done.code in RESUMED:
-        return switch(system, action, log)
+        # The first run has touched the host, so a lock that the second one meets does not mean that nothing was done.
+        return replace(switch(system, action, log), busy=False)
     return Switched(code=done.code, busy=busy)
 
 

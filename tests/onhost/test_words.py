@@ -10,6 +10,7 @@ from opsbot.onhost.errors import HostError
 from opsbot.onhost.ledger import Entry, Ledger
 from opsbot.onhost.prove import Health, concerned, judge
 from opsbot.onhost.run import TIMED_OUT, must, run
+from opsbot.onhost.switch import switch
 
 DERIVATION = f"/nix/store/{'a' * 32}-hello-bot-1.0.drv"
 
@@ -154,6 +155,23 @@ def test_only_what_was_well_and_was_touched_undoes_a_deploy() -> None:
         "shop.service was well before and is not now, but this deploy did not touch it.",
         "http://b/ is not well, and was not before.",
     )
+
+
+@pytest.mark.parametrize(("first", "busy"), [(2, False), (101, False), (11, True)])
+def test_a_lock_met_by_the_second_try_does_not_mean_that_nothing_was_touched(
+    tmp_path: Path, first: int, *, busy: bool
+) -> None:
+    """Only a switch whose first run met the lock touched nothing; one that stopped half-way must be undone."""
+    program = tmp_path / "bin/switch-to-configuration"
+    program.parent.mkdir()
+    again = "echo Could not acquire lock; exit 11"
+    program.write_text(
+        f"#!/bin/sh\ntest -e {tmp_path}/ran && {{ {again}; }}\n"
+        f"touch {tmp_path}/ran\ntest {first} = 11 && {{ {again}; }}\nexit {first}\n"
+    )
+    program.chmod(0o755)
+    done = switch(str(tmp_path), "test", tmp_path / "log", again=True)
+    assert (done.code, done.busy, done.active) == (11, busy, False)
 
 
 def _project(name: str, **keys: tuple[str, ...]) -> Project:
