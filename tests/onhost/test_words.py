@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -249,10 +251,53 @@ def test_a_lock_excludes_and_can_be_seen(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with files.locked(path, patience=0) as mine:
         assert mine
+        assert path.stat().st_mode & 0o777 == 0o600
         assert files.is_locked(path)
         with files.locked(path, patience=0) as second:
             assert not second
     assert not files.is_locked(path)
+
+
+def test_a_lock_can_be_seen_by_who_cannot_open_it(tmp_path: Path) -> None:
+    """Another user sees that a lock is held without opening it, and so cannot hold it."""
+    path = tmp_path / "lock"
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(Path(files.__file__).parents[2])!r})
+from pathlib import Path
+from opsbot.onhost import files
+if os.getuid() == 0:
+    os.setuid(65534)
+    try:
+        open({str(path)!r}).close()
+        sys.exit("it could be opened")
+    except PermissionError:
+        pass
+print(files.is_locked(Path({str(path)!r})))
+"""
+    argv = [sys.executable, "-c", code]
+    with files.locked(path, patience=0):
+        assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "True\n"
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "held"),
+    [
+        ("1: FLOCK  ADVISORY  WRITE 7 fe:00:42 0 EOF", True),
+        ("1: FLOCK  ADVISORY  WRITE 7 fe:00:43 0 EOF", False),
+        ("1: FLOCK  ADVISORY  WRITE 7 fe:01:42 0 EOF", False),
+        ("1: FLOCK  ADVISORY  READ  7 fe:00:42 0 EOF", False),
+        ("1: -> FLOCK  ADVISORY  WRITE 7 fe:00:42 0 EOF", False),
+        ("1: POSIX  ADVISORY  WRITE 7 fe:00:42 0 EOF", False),
+    ],
+)
+def test_the_kernels_list_of_locks_is_read(row: str, *, held: bool) -> None:
+    """A lock is held when the kernel lists it for this very file, as one that excludes others."""
+    assert files.lists_lock(f"{row}\n", os.makedev(0xFE, 0), 42) is held
+    assert files.lists_lock(row.replace("fe:00", "00:1b"), os.makedev(0, 0x2F), 42) is held
 
 
 def test_what_is_no_plain_file_is_no_lock(tmp_path: Path) -> None:
