@@ -108,7 +108,7 @@ class Config(_Section):
     services: dict[g.Name, Service] = Field(default_factory=dict, description="what !status looks at")
     certificates: tuple[g.TlsEndpoint, ...] = Field((), description="where certificates are watched, as NAME:PORT")
     forge: Forge | None = Field(None, description="the forge, if pull requests are to be opened there")
-    database: g.Database = Field("sqlite:////var/lib/opsbot/opsbot.db", description="the bot's memory")
+    database: g.Database = Field("sqlite:////var/lib/opsbot-bot/opsbot.db", description="the bot's memory")
     listen: g.Listen | None = Field(None, description="where the bot's own pages are, like 127.0.0.1:9464")
     plugins: tuple[g.Folder, ...] = Field((), description="further folders of commands")
     credentials: g.Folder | None = Field(None, description="the folder of secrets, where systemd gives none")

@@ -21,7 +21,7 @@ def lock_file(url: str) -> Path:
     """Return the file whose lock says that a bot runs on a database. Raises ConfigError where there can be none."""
     where = make_url(url)
     if where.get_backend_name() != "sqlite" or not where.database:
-        raise ConfigError("database: it must be a file of SQLite, like sqlite:////var/lib/opsbot/opsbot.db.")
+        raise ConfigError("database: it must be a file of SQLite, like sqlite:////var/lib/opsbot-bot/opsbot.db.")
     return Path(f"{where.database}.lock")
 
 
