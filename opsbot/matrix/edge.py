@@ -83,7 +83,7 @@ class MatrixEdge:
     async def run(self) -> None:
         """Listen and send until cancelled. Raises LockedOutError when the bot is idle and its token is refused."""
         await self._persist(self.enter)
-        await self._persist(self.rooms.settle)
+        await self._persist(self.rooms.enter)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._sync.run())

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,7 +39,7 @@ class Gaps:
             events, before = await self._page(room_id, before, after)
             new = await self._until_known(events, seen)
             found += new
-            if not before or len(new) < len(events) or _all_before(oldest, events):
+            if not before or len(new) < len(events) or all_before(oldest, events):
                 return found[::-1]
         log.warning("%s: more than %d events were missed, the older ones are left out", room_id, MOST_PAGES * PAGE)
         return found[::-1]
@@ -64,6 +64,7 @@ class Gaps:
         return events[:first]
 
 
-def _all_before(oldest: datetime, events: list[Any]) -> bool:
+def all_before(oldest: datetime, events: Sequence[Any]) -> bool:
+    """Tell whether all events that say when they were sent are older; False when none does."""
     moments = [moment for event in events if (moment := sent_at(event)) is not None]
     return bool(moments) and max(moments) < oldest

@@ -9,7 +9,7 @@ from opsbot.errors import OpsbotError
 from opsbot.matrix.problems import AnswerError, HomeserverUnwellError, TokenRefusedError
 
 #: Seconds, at most, while nobody answers: whoever waits for a deploy waits for this too.
-AWAY = 2.0
+AWAY = 1.0
 #: Seconds, at most, while the homeserver answers with an error.
 UNWELL = 10.0
 #: Seconds between two signs of life.

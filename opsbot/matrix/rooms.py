@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict
 from time import monotonic
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError
@@ -36,6 +37,8 @@ class Rooms:
         self._joined: set[str] = set()
         self._looked: set[str] = set()
         self._facts: dict[str, tuple[float, RoomFacts]] = {}
+        #: One question to the homeserver at a time for each room, however many wait for its answer.
+        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._changed = asyncio.Event()
         self._said: set[str] = set()
         #: Why a configured room could not be entered, by its name.
@@ -48,6 +51,12 @@ class Rooms:
         return frozenset(name for name in names if name.startswith("!")) | frozenset(self._aliases.values())
 
     async def settle(self) -> bool:
+        """Enter every room that is wanted and look around; True if all could be. Raises ChatUnreachableError."""
+        entered = await self.enter()
+        await self._look_around()
+        return entered
+
+    async def enter(self) -> bool:
         """Enter every room that is wanted; True if all of them could be. Raises ChatUnreachableError."""
         if not self._aliases:
             known = await self._memory.recall_all(_ALIAS)
@@ -58,7 +67,6 @@ class Rooms:
             await self._enter(name)
         for room_id in await self._memory.recall_all(_INVITE):
             await self._follow(room_id)
-        await self._look_around()
         return not self.problems
 
     async def run(self) -> None:
@@ -141,13 +149,14 @@ class Rooms:
 
     async def facts(self, room_id: str) -> RoomFacts:
         """Return what the state of a room says, as of a minute ago at most. Raises ChatUnreachableError."""
-        kept = self._facts.get(room_id)
-        if kept is not None and monotonic() - kept[0] < self._settings.facts_age:
-            return kept[1]
-        asked = monotonic()
-        facts = facts_of(room_id, await self._client.ask("GET", "rooms", room_id, "state"))
-        self._facts[room_id] = (asked, facts)
-        return facts
+        async with self._asking[room_id]:
+            kept = self._facts.get(room_id)
+            if kept is not None and monotonic() - kept[0] < self._settings.facts_age:
+                return kept[1]
+            asked = monotonic()
+            facts = facts_of(room_id, await self._client.ask("GET", "rooms", room_id, "state"))
+            self._facts[room_id] = (asked, facts)
+            return facts
 
     def _say_once(self, words: str) -> None:
         if words not in self._said:

@@ -14,7 +14,7 @@ from opsbot.happened import ChatBack, ChatLost, Listener, Synced
 from opsbot.letters import Mailbox
 from opsbot.matrix.client import Client
 from opsbot.matrix.events import TIMELINE_TYPES, Batch, Timeline, batch_of, mapping, text, to_message
-from opsbot.matrix.gaps import Gaps
+from opsbot.matrix.gaps import Gaps, all_before
 from opsbot.matrix.patience import alive, pause, rest
 from opsbot.matrix.problems import HomeserverUnwellError, TokenRefusedError
 from opsbot.matrix.rooms import Rooms
@@ -25,6 +25,8 @@ from opsbot.model import Message
 LONGEST = 120.0
 #: Seconds between two turns when a homeserver answers at once that there is nothing new.
 LEAST_TURN = 0.5
+#: Events of a room in the very first sync: they only tell whether there is something fresh to ask for.
+FIRST = 5
 #: Clocks differ, and the bridge gives events the time that they had in Slack.
 SLACK = timedelta(minutes=10)
 
@@ -43,14 +45,14 @@ class Hooks:
     on_refused: Callable[[], Awaitable[None]]
 
 
-def sync_filter(limit: int) -> str:
-    """Return what to ask for: what people say in rooms, and nothing else."""
+def sync_filter(limit: int, me: str) -> str:
+    """Return what to ask for: what people other than ME say in rooms, and nothing else."""
     nothing: dict[str, list[str]] = {"types": []}
     room = {
         "account_data": nothing,
         "ephemeral": nothing,
         "state": {"types": [], "lazy_load_members": True},
-        "timeline": {"types": TIMELINE_TYPES, "limit": limit, "lazy_load_members": True},
+        "timeline": {"types": TIMELINE_TYPES, "not_senders": [me], "limit": limit, "lazy_load_members": True},
     }
     return json.dumps({"presence": nothing, "account_data": nothing, "room": room})
 
@@ -65,7 +67,6 @@ class Sync:
         self._rooms = rooms
         self._hooks = hooks
         self._gaps = Gaps(client=client, inbox=inbox, on_page=hooks.on_turn)
-        self._filter = sync_filter(settings.timeline_limit)
         self._calm = False
 
     async def run(self) -> None:
@@ -105,7 +106,8 @@ class Sync:
         self._calm = True
 
     async def _ask(self, stored: tuple[str, float] | None, poll: float, within: float) -> Batch:
-        query: dict[str, str | int] = {"filter": self._filter, "timeout": int(poll * 1000)}
+        limit = self._settings.timeline_limit if stored else min(FIRST, self._settings.timeline_limit)
+        query: dict[str, str | int] = {"filter": sync_filter(limit, self._client.user_id), "timeout": int(poll * 1000)}
         if stored is not None:
             query["since"] = stored[0]
         asking = self._client.ask("GET", "sync", query=query, within=within)
@@ -137,7 +139,7 @@ class Sync:
         else:
             after, oldest = stored[0], datetime.fromtimestamp(stored[1], UTC) - SLACK
         missed: list[object] = []
-        if timeline.limited and timeline.before:
+        if timeline.limited and timeline.before and not (new and all_before(oldest, timeline.events)):
             missed = await self._gaps.fill(room_id, before=timeline.before, after=after, seen=seen or "", oldest=oldest)
         read = (to_message(event, room_id=room_id, me=self._client.user_id) for event in (*missed, *timeline.events))
         return [message for message in read if message and (not new or message.sent_at >= oldest)]

@@ -28,6 +28,15 @@ class State(StrEnum):
 _UNSENDABLE = {code: None for code in range(32) if chr(code) not in "\n\t"}
 
 
+#: Made once: it is asked after every write of the bot.
+_ROOMS = (
+    select(outbox.c.room_id)
+    .where(outbox.c.state == State.WAITING)
+    .group_by(outbox.c.room_id)
+    .order_by(func.min(outbox.c.seq))
+)
+
+
 def transaction_id(cause: str) -> str:
     """Derive the transaction id: homeservers keep them per account, some for ever, so it must not be a counter."""
     return "opsbot-" + hashlib.sha256(cause.encode()).hexdigest()[:40]
@@ -132,9 +141,7 @@ class Outbox:
 
     async def rooms(self) -> list[str]:
         """Return the rooms for which something waits, in the order of their oldest letter."""
-        query = select(outbox.c.room_id).where(outbox.c.state == State.WAITING)
-        query = query.group_by(outbox.c.room_id).order_by(func.min(outbox.c.seq))
-        return await self._database.read(lambda c: list(c.execute(query).scalars()))
+        return await self._database.read(lambda c: list(c.execute(_ROOMS).scalars()))
 
     async def take(self, room_id: str, *, resting: Collection[str] = ()) -> Letter | None:
         """Return the first letter of a room, but no edit of the RESTING causes; from now on its content is fixed."""
