@@ -32,6 +32,8 @@ _SETTLED = 2.0
 _AFTERMATH = 3.0
 #: Seconds between two commands that are said until one is answered.
 _KNOCK = 0.1
+#: The same as a share of the time waited so far: what was said in vain must be answered, too.
+_PATIENCE = 0.1
 
 
 class NoAnswerError(Exception):
@@ -77,14 +79,15 @@ class Party:
     async def first_answer(self, within: float = 60.0) -> float:
         """Say commands until one is answered; return when that was. Raises NoAnswerError."""
         said: set[int] = set()
-        end = time.monotonic() + within
+        began = time.monotonic()
         self.knocks = said
         while not said & self.heard.keys():
-            if time.monotonic() > end:
+            waited = time.monotonic() - began
+            if waited > within:
                 raise NoAnswerError(f"{self.kind} answered nothing within {within:g} s")
             said.add(await self.say())
             with suppress(NoAnswerError):
-                await self.wait_for(said, within=_KNOCK, any_of=True)
+                await self.wait_for(said, within=max(_KNOCK, waited * _PATIENCE), any_of=True)
         return min(self.heard[number] for number in said & self.heard.keys())
 
     async def begin(self) -> None:
