@@ -7,8 +7,8 @@ from typing import Any
 from opsbot.onhost.config import Config
 from opsbot.onhost.state import folders, job_state
 
-#: Bytes of the log in one line of the answer.
-CHUNK = 16 * 1024
+#: Bytes of the log in one line of the answer; each may become six (`\u0000`), and a line must stay below 64 KiB.
+CHUNK = 8 * 1024
 _BEAT = 5.0
 _POLL = 0.2
 #: While a part waits for the bot's word, the bot must hear of it at once.
@@ -44,7 +44,7 @@ def follow(config: Config, arguments: dict[str, Any], emit: Callable[[dict[str, 
         more, late = at_work(state[log]), time.monotonic() > deadline
         while data := _read(path, offset):
             size = cut(data)
-            emit({"offset": offset, "text": data[:size].decode("utf-8", "replace")})
+            emit({"offset": offset, "next": offset + size, "text": data[:size].decode("utf-8", "replace")})
             offset += size
             if late := time.monotonic() > deadline:
                 break

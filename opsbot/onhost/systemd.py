@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from opsbot.onhost.errors import HostError
 from opsbot.onhost.run import must, run
 
 Argv = tuple[str, ...]
@@ -101,6 +102,9 @@ def failed() -> list[str]:
 
 
 def lines(unit: str, count: int) -> list[str]:
-    """Return the last lines of a unit's journal, each cut to a length for people."""
+    """Return the last lines of a unit's journal, each cut to a length for people; HostError when it cannot be read."""
     done = run(journal(unit, count), within=20)
+    if done.code != 0:
+        why = f"The journal of {unit} cannot be read: {done.last_line}"
+        raise HostError("failed", f"{why} (add the user opsbot to the group systemd-journal)")
     return [line[:_LINE] for line in done.out.splitlines()][-count:]

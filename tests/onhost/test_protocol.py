@@ -180,6 +180,9 @@ async def test_journals_are_read_and_services_restarted(bench: Bench) -> None:
     """The last lines of a unit's journal can be read, and a service on the list can be restarted."""
     words = await bench.ask("logs", unit="nginx.service", lines=5)
     assert "ready" in words["lines"]
+    bench.machine.fail("journalctl", status=1, says="No journal files were opened due to insufficient permissions.\n")
+    with pytest.raises(SaidNoError, match=r"insufficient permissions.*systemd-journal"):
+        await bench.ask("logs", unit="nginx.service")
     before = await bench.pid("nginx.service")
     assert await bench.ask("restart", unit="nginx.service") == {}
     assert await bench.pid("nginx.service") != before

@@ -2,7 +2,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,6 +122,24 @@ def test_the_newest_commit_of_a_branch_is_read() -> None:
 def test_no_character_is_torn_apart(data: bytes, size: int) -> None:
     """A piece of a log ends between two characters; a lone byte that is none is sent on."""
     assert follow.cut(data) == size
+
+
+@pytest.mark.parametrize("byte", [b"\0", b"\xff", b"a"])
+def test_a_line_of_a_log_never_passes_64_kib(tmp_path: Path, byte: bytes) -> None:
+    """Whatever is in a log, each line of the answer is below 64 KiB, and says where the next one begins."""
+    said = {**_CONFIG, "state": str(tmp_path)}
+    config = parse(json.dumps(said), tmp_path / "host.json")
+    folder = tmp_path / "builds/job1"
+    folder.mkdir(parents=True)
+    files.write_json(folder / "result.json", {"status": "built", "at": time.time() + 60})
+    (tmp_path / "requests").mkdir()
+    files.write_json(tmp_path / "requests/job1.prepare.json", {})
+    (folder / "log").write_bytes(byte * 100_000)
+    lines: list[dict[str, Any]] = []
+    follow.follow(config, {"job": "job1", "log": "prepare", "offset": 7, "seconds": 60}, lines.append)
+    assert max(len(json.dumps(line)) for line in lines) < 64 * 1024
+    assert [line["offset"] for line in lines] == [7, *(line["next"] for line in lines[:-1])]
+    assert lines[-1]["next"] == 100_000
 
 
 def test_the_ledger_knows_generations_by_number_and_system() -> None:
