@@ -9,8 +9,6 @@ from pathlib import Path
 
 _STORE = re.compile(rb"/[A-Za-z0-9._/+-]*?/?[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]+")
 _HASH = re.compile(rb"[0-9a-df-np-sv-z]{32}-")
-#: Bytes of a file that are compared with its store hashes taken out; a larger one must be equal as it is.
-_LIMIT = 4 * 1024 * 1024
 _DEPTH = 6
 
 #: What the helper's own module writes, and what follows from the pins alone.
@@ -52,8 +50,7 @@ def _content(path: Path) -> bytes:
         return b"link " + os.fsencode(target)
     if not path.is_file():
         return b"folder"
-    data = path.read_bytes()
-    return data if path.stat().st_size <= _LIMIT else b"large " + data
+    return path.read_bytes()
 
 
 @dataclass(frozen=True)
@@ -104,7 +101,23 @@ def changed_files(old: Path, new: Path) -> list[str]:
             (old / name).exists() and not _same_whole(compare, old / name, new / name)
         ):
             names.add(name)
+    before_bin, after_bin = programs(old), programs(new)
+    names |= {
+        f"sw/bin/{name}" for name in before_bin.keys() | after_bin.keys() if before_bin.get(name) != after_bin.get(name)
+    }
     return sorted(names)
+
+
+def programs(system: Path) -> dict[str, bytes]:
+    """Return the programs of a system with what each leads to, store hashes taken out; a file of its own is empty."""
+    try:
+        entries = list(os.scandir(system / "sw/bin"))
+    except OSError:
+        return {}
+    return {
+        entry.name: _HASH.sub(b"", os.fsencode(Path(entry.path).readlink())) if entry.is_symlink() else b""
+        for entry in entries
+    }
 
 
 def _same_whole(compare: Comparison, old: Path, new: Path) -> bool:

@@ -63,6 +63,16 @@ def test_what_a_script_reads_counts_when_it_is_a_file_of_the_store(store: Store)
     assert trees.changed_files(old, store.system("d" * 32, {"activate": f"perl update-users {same}"})) == []
 
 
+def test_programs_are_compared_by_name_and_by_what_they_lead_to(store: Store) -> None:
+    """A program that is new, gone or replaced by another package's is named; a mere rebuild is not."""
+    at = f"{store.top}/{{}}-{{}}/bin/x"
+    old = store.system(A, {}, {"sw/bin/a": at.format(A, "a-1"), "sw/bin/opsbot-host": at.format(A, "opsbot-1")})
+    new = store.system(B, {}, {"sw/bin/a": at.format(B, "a-1"), "sw/bin/opsbot-host": at.format(B, "mine-1")})
+    assert trees.changed_files(old, new) == ["sw/bin/opsbot-host"]
+    more = store.system("c" * 32, {}, {"sw/bin/a": at.format(A, "a-1"), "sw/bin/sudo": at.format(A, "s-1")})
+    assert trees.changed_files(old, more) == ["sw/bin/opsbot-host", "sw/bin/sudo"]
+
+
 def test_linked_folders_are_gone_into(store: Store) -> None:
     """Below etc, links to folders of the store are followed, and links that lead out of it are texts."""
     for mark, text in ((A, "one"), (B, "two")):
