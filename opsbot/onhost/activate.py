@@ -229,6 +229,8 @@ def activate(config: Config, job: str, parse: Callable[[str, dict[str, Any]], di
             fields = work.check()
             work.keep()
         except HostError as error:
+            arm.disarm(job, (state or {}).get("timers", []))
+            arm.let_go(record.folder)
             record.create("refused", error=error.as_json())
             return
         files.write_json(folders(config).holder, {"job": job})
