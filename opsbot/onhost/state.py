@@ -122,8 +122,10 @@ def _part(config: Config, job: str, verb: str, folder: Path) -> dict[str, Any] |
     arguments = asked(config, job, verb)
     if arguments is None:
         return None
+    # The lock first: whoever lets it go has written the result before.
+    working = files.is_locked(folder / "lock")
     result = files.read_json(folder / "result.json")
-    if files.is_locked(folder / "lock"):
+    if working:
         return {**(result or {}), "status": "running"}
     if _just_asked(config, job, verb, since=(result or {}).get("at", 0.0)):
         return {"status": "running"}
@@ -136,16 +138,16 @@ def _switched(config: Config, job: str) -> dict[str, Any] | None:
     if switch_request(config, job) is None:
         return None
     place = folders(config)
+    # The locks first: whoever lets them go has written the state before.
+    mine = (files.read_json(place.holder) or {}).get("job") == job and files.is_locked(place.host_lock)
+    alive = files.is_locked(place.job(job) / "state.lock") or mine
     state = activation(config, job)
     if state is None:
-        waiting = _just_asked(config, job, *SWITCHING) or files.is_locked(place.job(job) / "state.lock")
-        return {"status": "running" if waiting else "lost"}
+        return {"status": "running" if alive or _just_asked(config, job, *SWITCHING) else "lost"}
     if state["status"] in ENDED:
         return state
     if rebooted(config, state):
         return {**state, "status": "rebooted", "why": "The host was rebooted before the commit."}
-    mine = (files.read_json(place.holder) or {}).get("job") == job and files.is_locked(place.host_lock)
-    alive = mine or files.is_locked(place.job(job) / "state.lock")
     if alive or _just_asked(config, job, *SWITCHING, "revert", since=state["at"]):
         return state
     return {**state, "status": "lost", "was": state["status"]}
