@@ -48,6 +48,8 @@ class RoomFacts:
     creator: str = ""
     encrypted: bool = False
     is_space: bool = False
+    #: What the configuration calls it: its aliases there.
+    names: frozenset[str] = frozenset()
     #: (sender, state key, content) of each bridge event in the room.
     bridges: tuple[tuple[str, str, Json], ...] = ()
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
+from dataclasses import replace
 from time import monotonic
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError
@@ -152,11 +153,14 @@ class Rooms:
         async with self._asking[room_id]:
             kept = self._facts.get(room_id)
             if kept is not None and monotonic() - kept[0] < self._settings.facts_age:
-                return kept[1]
+                return replace(kept[1], names=self._names(room_id))
             asked = monotonic()
             facts = facts_of(room_id, await self._client.ask("GET", "rooms", room_id, "state"))
             self._facts[room_id] = (asked, facts)
-            return facts
+            return replace(facts, names=self._names(room_id))
+
+    def _names(self, room_id: str) -> frozenset[str]:
+        return frozenset(alias for alias, known in self._aliases.items() if known == room_id)
 
     def _say_once(self, words: str) -> None:
         if words not in self._said:

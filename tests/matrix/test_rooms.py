@@ -7,7 +7,10 @@ from tests.matrix.conftest import Place, until
 
 
 async def test_a_room_may_be_named_by_its_alias(place: Place) -> None:
-    """A configured alias is resolved, entered and listened to, also when it is made after the bot's start."""
+    """A configured alias is resolved, entered and listened to, also when it is made after the bot's start.
+
+    The room is known by it from then on.
+    """
     alias = f"ops-{uuid.uuid4().hex[:8]}"
     settings = replace(place.settings, rooms=frozenset({f"#{alias}:test.local"}))
     async with running(place.folder, settings) as bot:
@@ -17,6 +20,7 @@ async def test_a_room_may_be_named_by_its_alias(place: Place) -> None:
         await place.ada.say(room_id, "!hello")
         await bot.heard("!hello")
         assert bot.edge.rooms.problems == {}
+        assert (await bot.edge.room(room_id)).names == {f"#{alias}:test.local"}
 
 
 async def test_invitations_are_followed_only_from_the_right_people(place: Place) -> None:
