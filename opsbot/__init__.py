@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from opsbot.context import Context as Context
     from opsbot.errors import OpsbotError as OpsbotError
     from opsbot.errors import RefusedError as RefusedError
+    from opsbot.errors import StorageError as StorageError
     from opsbot.errors import UsageError as UsageError
     from opsbot.jobs.requests import Deploy as Deploy
     from opsbot.jobs.requests import Rollback as Rollback
     from opsbot.model import Job as Job
     from opsbot.model import Text as Text
     from opsbot.plugins import command as command
+    from opsbot.ports import Storage as Storage
     from opsbot.words import LAST_PROVED as LAST_PROVED
     from opsbot.words import MAIN as MAIN
     from opsbot.words import NO_WORDS as NO_WORDS
@@ -32,12 +34,14 @@ _HOMES = {
     "Context": "context",
     "OpsbotError": "errors",
     "RefusedError": "errors",
+    "StorageError": "errors",
     "UsageError": "errors",
     "Deploy": "jobs.requests",
     "Rollback": "jobs.requests",
     "Job": "model",
     "Text": "model",
     "command": "plugins",
+    "Storage": "ports",
     "LAST_PROVED": "words",
     "MAIN": "words",
     "NO_WORDS": "words",
@@ -69,6 +73,8 @@ __all__ = [  # noqa: PLE0604, RUF100 - what authors may use; the names come by _
     "RefusedError",
     "Revision",
     "Rollback",
+    "Storage",
+    "StorageError",
     "Target",
     "Text",
     "Unit",

@@ -29,6 +29,7 @@ from opsbot.store.inbox import Inbox
 from opsbot.store.ledger import Ledger
 from opsbot.store.memory import Memory
 from opsbot.store.outbox import Outbox
+from opsbot.store.storage import PluginStorage
 from opsbot.watched import WatchedHost
 from opsbot.web.server import Pages, serve
 
@@ -99,6 +100,7 @@ class App:
                 forge=forgejo(config, credentials),
                 engine=engine,
                 clock=SystemClock(),
+                storage=partial(PluginStorage, database),
                 tell=oversight.tell,
             )
             bot = Bot(site, wake, on_turn=oversight.bot_turned)

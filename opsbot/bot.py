@@ -231,7 +231,7 @@ class Bot:
         command = turn.invocation.command
         arguments = dict(turn.invocation.arguments)
         if command.wants_context:
-            arguments["ctx"] = Context(message=turn.message, person=turn.person, site=self._site)
+            arguments["ctx"] = Context(message=turn.message, person=turn.person, site=self._site, plugin=command.plugin)
         try:
             async with asyncio.timeout(LONGEST_ANSWER):
                 result = await command.function(**arguments)

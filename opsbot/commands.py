@@ -55,6 +55,8 @@ class Command:
     help: str
     params: tuple[Param, ...]
     wants_context: bool
+    #: The file that it is in, without its ending.
+    plugin: str
     #: Other words for the same command.
     aliases: tuple[str, ...] = ()
 
@@ -104,7 +106,7 @@ class Invocation:
 
 
 def command_from(
-    function: Callable[..., Awaitable[Any]], *, name: str, needs: Level, aliases: tuple[str, ...] = ()
+    function: Callable[..., Awaitable[Any]], *, name: str, needs: Level, plugin: str = "", aliases: tuple[str, ...] = ()
 ) -> Command:
     """Make a command of a function: name, parameters, annotations and docstring.
 
@@ -124,6 +126,7 @@ def command_from(
         help=inspect.getdoc(function) or "",
         params=params,
         wants_context=CONTEXT in signature.parameters,
+        plugin=plugin,
         aliases=aliases,
     )
 

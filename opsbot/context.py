@@ -1,30 +1,43 @@
-"""What a command holds while it runs."""
+"""What a function of a plugin holds while it runs."""
 
 from dataclasses import dataclass, replace
 
 from opsbot.jobs.requests import Deploy, Rollback
 from opsbot.model import Job, JobKind, Message, Person, job_id
-from opsbot.ports import Host
+from opsbot.ports import Host, Storage
 from opsbot.site import Site
 from opsbot.words import Project
 
 
 @dataclass(frozen=True, kw_only=True)
-class Context:
-    """Who said the command, where, and what there is to work with."""
+class _Place:
+    """What every function of a plugin has to work with."""
+
+    site: Site
+    #: The plugin's file, without its ending.
+    plugin: str
+
+    @property
+    def storage(self) -> Storage:
+        """What this plugin remembers; no other plugin sees it."""
+        return self.site.storage(self.plugin)
+
+    def host(self, project: Project | None = None) -> Host:
+        """Return the host of a project; without a project, the default one."""
+        return self.site.hosts[self.site.host_of(project)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context(_Place):
+    """What a command has to work with: who said it, and where."""
 
     message: Message
     person: Person
-    site: Site
 
     @property
     def thread(self) -> str:
         """The event whose thread gets the answer."""
         return self.message.thread or self.message.event_id
-
-    def host(self, project: Project | None = None) -> Host:
-        """Return the host of a project; without a project, the default one."""
-        return self.site.hosts[self.site.host_of(project)]
 
     async def start(self, request: Deploy | Rollback) -> Job:
         """Make a job of a request. It begins as soon as the command has returned it and it is stored."""

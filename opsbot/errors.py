@@ -27,6 +27,10 @@ class ConfigError(OpsbotError):
     """The configuration is wrong."""
 
 
+class StorageError(OpsbotError):
+    """The plugin has no room to remember that."""
+
+
 class HostError(OpsbotError):
     """The host could not do it.
 

@@ -68,8 +68,10 @@ def load(*folders: Path) -> Loaded:
     """Read all commands of the folders; a plugin that does not load is left out whole, and named."""
     found: dict[str, Command] = {}
     problems: list[str] = []
-    for path in (path for folder in folders for path in sorted(folder.glob("*.py"))):
+    seen: dict[str, Path] = {}
+    for path in (path for folder in folders for path in _files(folder)):
         try:
+            _refuse_namesake(path, seen)
             new = list(_commands_in(path))
             _refuse_twins(new, found.values())
         except Exception as error:
@@ -79,6 +81,17 @@ def load(*folders: Path) -> Loaded:
             found |= {one.name: one for one in new}
     problems += [f"There is no folder {folder}; correct `plugins`." for folder in folders if not folder.is_dir()]
     return Loaded(commands=Catalogue(found.values()), problems=tuple(problems))
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the plugins of a folder; their tests may lie beside them."""
+    return [path for path in sorted(folder.glob("*.py")) if not path.name.startswith(("test_", "conftest.", "_"))]
+
+
+def _refuse_namesake(path: Path, seen: dict[str, Path]) -> None:
+    # A plugin's storage goes by the name of its file.
+    if (other := seen.setdefault(path.stem, path)) != path:
+        raise ConfigError(f"There is a plugin of this name already, {other}: give this file another name.")
 
 
 def _refuse_twins(new: Sequence[Command], known: Iterable[Command]) -> None:
@@ -101,4 +114,4 @@ def _commands_in(path: Path) -> Iterator[Command]:
     for value in vars(module).values():
         mark = getattr(value, _MARK, None)
         if isinstance(mark, _Mark) and value.__module__ == name:
-            yield command_from(value, name=mark.name, needs=mark.needs, aliases=mark.aliases)
+            yield command_from(value, name=mark.name, needs=mark.needs, plugin=path.stem, aliases=mark.aliases)

@@ -141,6 +141,30 @@ class Outbox(Protocol):
         ...
 
 
+class Storage(Protocol):
+    """What one plugin remembers: JSON values by keys. Raises StorageError when a key or a value is too large."""
+
+    async def get(self, key: str, default: Json = None) -> Json:
+        """Return the value of KEY; DEFAULT when there is none."""
+        ...
+
+    async def items(self, prefix: str = "") -> dict[str, Json]:
+        """Return the values of all keys that begin with PREFIX, in the order of the keys."""
+        ...
+
+    async def set(self, key: str, value: Json) -> None:
+        """Store VALUE under KEY, in place of the former one."""
+        ...
+
+    async def delete(self, key: str) -> bool:
+        """Forget KEY; False when there was none."""
+        ...
+
+    async def update(self, key: str, change: Callable[[Json], Json], default: Json = None) -> Json:
+        """Replace the value of KEY by what CHANGE makes of it, and return that; nobody else writes in between."""
+        ...
+
+
 class Engine(Protocol):
     """Runs jobs so that they outlive the process."""
 

@@ -1,6 +1,6 @@
 """Everything that commands and jobs work with, in one place; put together once, in app.py."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from opsbot.commands import Catalogue, Invocation, parse, split, suggestion
@@ -9,7 +9,7 @@ from opsbot.errors import UsageError
 from opsbot.happened import Listener, nobody
 from opsbot.model import STRANGER, Decision, Person
 from opsbot.policy import decide
-from opsbot.ports import Chat, Clock, Engine, Forge, Host, Inbox, Jobs, Outbox, Outside
+from opsbot.ports import Chat, Clock, Engine, Forge, Host, Inbox, Jobs, Outbox, Outside, Storage
 from opsbot.words import PLATFORM, Project, Target
 
 
@@ -30,6 +30,8 @@ class Site:
     forge: Forge | None
     engine: Engine
     clock: Clock
+    #: Gives what the plugin of a name remembers.
+    storage: Callable[[str], Storage]
     #: Hears what happens.
     tell: Listener = nobody
 

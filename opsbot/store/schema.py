@@ -112,6 +112,15 @@ audit = Table(
     sqlite_autoincrement=True,
 )
 
+#: What plugins remember, as JSON; a plugin is named by its file.
+plugin_values = Table(
+    "plugin_values",
+    metadata,
+    Column("plugin", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
 Index("outbox_queue", outbox.c.state, outbox.c.room_id, outbox.c.seq)
 Index("outbox_edits", outbox.c.edits, outbox.c.state)
 Index("inbox_open", inbox.c.done_at, inbox.c.seq)

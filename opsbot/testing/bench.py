@@ -1,9 +1,11 @@
 """The conversation bench: say something as somebody, and read what was answered."""
 
 import itertools
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +20,7 @@ from opsbot.store.database import Database
 from opsbot.store.inbox import Inbox
 from opsbot.store.ledger import Ledger
 from opsbot.store.outbox import Outbox
+from opsbot.store.storage import PluginStorage
 from opsbot.testing.chat import FakeChat, FakeClock, FakeOutside
 from opsbot.testing.engine import FakeEngine
 from opsbot.testing.host import FakeHost
@@ -70,6 +73,8 @@ class Bench:
         #: Whether the room takes no message from the bot.
         self.deaf = False
         self._ids = itertools.count(1)
+        # A bench that is opened again in the same folder is the same bot after a restart, which knows its old events.
+        self._opened = secrets.token_hex(4)
         self.site = Site(
             config=config,
             commands=plugins.commands,
@@ -83,6 +88,7 @@ class Bench:
             forge=None,
             engine=self.engine,
             clock=self.clock,
+            storage=partial(PluginStorage, database),
         )
         self.engine.perform = lambda job_id, run: perform(job_id, run, self.site)
         self.bot = Bot(self.site)
@@ -105,7 +111,7 @@ class Bench:
         Waits for the end of the job that the command began.
         """
         sender = person if person.startswith("@") else f"@{person}:example.org"
-        event_id = f"$event{next(self._ids)}"
+        event_id = f"$event{next(self._ids)}-{self._opened}"
         message = Message(
             event_id=event_id, room_id=ROOM, sender=sender, body=text, sent_at=sent_at or self.clock.now()
         )
