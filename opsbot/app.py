@@ -16,13 +16,14 @@ from opsbot.config import Config
 from opsbot.connect import forgejo, prober, ssh_host
 from opsbot.credentials import Credentials, unheard
 from opsbot.durable import Engine
-from opsbot.errors import OpsbotError
+from opsbot.errors import ConfigError, OpsbotError
 from opsbot.jobs.runner import give_up, perform
 from opsbot.matrix.edge import MatrixEdge
 from opsbot.matrix.settings import MatrixSettings
 from opsbot.model import Job
 from opsbot.oversight import Oversight
 from opsbot.plugins import home, load
+from opsbot.rulebook import Rulebook
 from opsbot.site import Site
 from opsbot.store.database import Database, lock_file
 from opsbot.store.inbox import Inbox
@@ -87,10 +88,13 @@ class App:
             for host in hosts.values():
                 stack.push_async_callback(host.close)
             loaded = load(home(), *map(Path, config.plugins))
+            problems = (*loaded.problems, *Rulebook(config=config, commands=loaded.commands).strays)
+            if problems and not loaded.problems:
+                raise ConfigError(" ".join(problems))
             site = Site(
                 config=config,
                 commands=loaded.commands,
-                problems=loaded.problems,
+                problems=problems,
                 hosts={name: WatchedHost(host, oversight.tell) for name, host in hosts.items()},
                 inbox=inbox,
                 ledger=ledger,

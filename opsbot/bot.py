@@ -54,6 +54,8 @@ class Turn:
     name: str = ""
     rest: str = ""
     person: Person = STRANGER
+    #: The names of the room that it was said in.
+    rooms: frozenset[str] = frozenset()
     invocation: Invocation | None = None
     decision: Decision | None = None
     answer: Text | None = None
@@ -198,7 +200,7 @@ class Bot:
         person = identify(
             turn.message, room, people=config.people, bridge=config.bridge, server=config.homeserver.server
         )
-        return replace(turn, person=person)
+        return replace(turn, person=person, rooms=room.names | {room.room_id})
 
     async def what(self, turn: Turn) -> Turn:
         """Parse the words into a command and its arguments."""
@@ -207,7 +209,7 @@ class Bot:
     async def may_they(self, turn: Turn) -> Turn:
         """Decide; a refusal goes no further, and says why."""
         assert turn.invocation is not None  # noqa: S101 - the stage before has put it there
-        decision = self._site.decide(turn.person, turn.invocation)
+        decision = self._site.decide(turn.person, turn.invocation, turn.rooms)
         decided = replace(turn, decision=decision)
         self._site.tell(
             Decided(
@@ -216,7 +218,7 @@ class Bot:
                 event=turn.message.event_id,
                 room=turn.message.room_id,
                 allowed=decision.allowed,
-                reason=decision.reason,
+                reason=decision.words,
             )
         )
         if not decision.allowed:
@@ -231,7 +233,9 @@ class Bot:
         command = turn.invocation.command
         arguments = dict(turn.invocation.arguments)
         if command.wants_context:
-            arguments["ctx"] = Context(message=turn.message, person=turn.person, site=self._site, plugin=command.plugin)
+            arguments["ctx"] = Context(
+                message=turn.message, person=turn.person, rooms=turn.rooms, site=self._site, plugin=command.plugin
+            )
         try:
             async with asyncio.timeout(LONGEST_ANSWER):
                 result = await command.function(**arguments)

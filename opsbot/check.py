@@ -17,6 +17,7 @@ from opsbot.model import Json
 from opsbot.onhost import PROTOCOL
 from opsbot.plugins import home
 from opsbot.plugins import load as load_commands
+from opsbot.rulebook import Rulebook
 from opsbot.web.rooms import join_rule
 
 #: Seconds for one question.
@@ -49,6 +50,8 @@ async def check(path: Path, environ: Mapping[str, str], *, offline: bool = False
             yield fails("configuration", problem)
         return
     yield Line(what="configuration", sentence=_summary(config))
+    for line in _rules(config):
+        yield line
     if offline:
         return
     credentials = Credentials.of(environ, config.credentials)
@@ -97,6 +100,12 @@ def _commands(config: Config) -> Line:
     if loaded.problems:
         return fails("commands", " ".join(loaded.problems))
     return Line(what="commands", sentence=f"{len(loaded.commands)} load.")
+
+
+def _rules(config: Config) -> Iterator[Line]:
+    loaded = load_commands(home(), *map(Path, config.plugins))
+    for stray in () if loaded.problems else Rulebook(config=config, commands=loaded.commands).strays:
+        yield fails("rules", stray)
 
 
 async def _host(name: str, config: Config, credentials: Credentials) -> AsyncIterator[Line]:

@@ -55,9 +55,18 @@ def parser() -> argparse.ArgumentParser:
     commands.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="further folders of commands")
     commands.add_argument("--markdown", action="store_true", help="as the page of the manual, with the whole help")
     commands.set_defaults(do=_commands)
+    policy = verbs.add_parser("policy", help="hold what the configuration decides against what you expect")
+    policy.add_argument("test", choices=("test",), help="the only thing that there is to do with it")
+    policy.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="`expect`: rows of person, says and may",
+    )
+    policy.set_defaults(do=_policy)
 
     place = os.environ.get(FILE_VARIABLE, CONFIG)
-    for one in (run, check):
+    for one in (run, check, policy):
         one.add_argument("--config", type=Path, default=Path(place), metavar="FILE", help=f"instead of {place}")
     return whole
 
@@ -90,6 +99,20 @@ def _check(chosen: argparse.Namespace) -> int:
 
     logging.disable(logging.CRITICAL)
     return 0 if asyncio.run(lines()) else 1
+
+
+def _policy(chosen: argparse.Namespace) -> int:
+    config = load(chosen.config, os.environ)
+    from opsbot import plugins  # noqa: PLC0415 - the other commands start faster without these
+    from opsbot.config.expectations import read_expectations  # noqa: PLC0415
+    from opsbot.expected import judge  # noqa: PLC0415
+    from opsbot.rulebook import Rulebook  # noqa: PLC0415
+
+    loaded = plugins.load(plugins.home(), *map(Path, config.plugins))
+    book = Rulebook(config=config, commands=loaded.commands, problems=loaded.problems)
+    lines = list(judge(book, read_expectations(chosen.file)))
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    return 0 if all(line.ok for line in lines) else 1
 
 
 def _commands(chosen: argparse.Namespace) -> int:

@@ -33,6 +33,8 @@ class Context(_Place):
 
     message: Message
     person: Person
+    #: The names of the room that it was said in.
+    rooms: frozenset[str]
 
     @property
     def thread(self) -> str:
@@ -62,4 +64,5 @@ class Context(_Place):
             thread=self.thread,
             reason=" ".join(reason.split()),
             created_at=self.site.clock.now(),
+            details={"rooms": sorted(self.rooms)},
         )

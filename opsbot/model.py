@@ -92,10 +92,17 @@ class Post:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """May they? With the reason, which is stored and shown."""
+    """May they? With the reason, which is stored and shown, and where the rule stands that says so."""
 
     allowed: bool
     reason: str
+    #: A path in the configuration, like `people.eve.level` or `rules[2]`.
+    place: str = ""
+
+    @property
+    def words(self) -> str:
+        """The reason together with its place."""
+        return f"{self.reason} ({self.place})" if self.place else self.reason
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,51 +1,86 @@
-"""May they? One place, no I/O: denied unless granted, and always with the reason."""
+"""May they? One place, no I/O: denied unless granted, and always with the reason and the place of the rule."""
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from opsbot.model import Decision, Level, Person
-from opsbot.words import PLATFORM, Project, Target, Unit
+from opsbot.rules import Ask, Rule
+from opsbot.words import PLATFORM, Project, Revision, Target, Unit
+
+#: Options that take a safeguard away, with the level that they need where no rule grants them by name.
+GUARDED = {"force": Level.ADMIN}
+#: Where a decision stands that no line of the configuration makes.
+BUILT_IN = "built in"
+#: A commit's id says nothing of its branch; that is known, and looked at, when the host has found it.
+_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 
-def decide(
-    person: Person, *, needs: Level, arguments: Mapping[str, Any], owners: Mapping[str, Project] | None = None
-) -> Decision:
-    """Decide whether a person may give a command with these arguments; a dry run changes nothing and needs less.
+def decide(person: Person, ask: Ask, rules: Sequence[Rule] = ()) -> Decision:
+    """Decide whether a person may have what they ask for.
 
-    OWNERS tells whose a unit is; one that it does not name is the platform's.
+    A rule that denies goes before everything; then come the level and the projects of the person, then the rules that
+    allow. What nothing allows is denied.
     """
-    if arguments.get("dry_run"):
-        needs = min(needs, Level.CONTRIBUTOR)
-    if person.level < needs:
-        return _no(f"this needs the level {needs}; {_who(person)}.")
-    if needs < Level.DEPLOYER:
-        return _yes(f"{person.name} is {person.level}; this needs {needs}.")
-    for project in _projects(arguments, owners or {}):
-        refusal = _project_refusal(person, project)
-        if refusal is not None:
-            return refusal
-    return _yes(f"{person.name} is {person.level}.")
+    for rule in rules:
+        if rule.denies(person, ask):
+            return _no(rule.reason or f"a rule forbids {ask.command} here.", rule.place)
+    usual = _by_level(person, ask)
+    if usual.allowed:
+        return usual
+    for rule in rules:
+        if rule.grants(person, ask):
+            return _yes(rule.reason or f"a rule allows {ask.command} to {person.name}.", rule.place)
+    return usual
 
 
-def decide_plan(person: Person, *, moves: Collection[str], foreign: Collection[str]) -> Decision:
+def decide_plan(
+    person: Person, ask: Ask, rules: Sequence[Rule] = (), *, moves: Collection[str], foreign: Collection[str]
+) -> Decision:
     """Decide whether a person may activate what a plan shows: the projects that move, and what is nobody's project."""
-    if person.level < Level.DEPLOYER:
-        return _no(f"this needs the level {Level.DEPLOYER}; {_who(person)}.")
-    if person.level >= Level.ADMIN:
-        return _yes(f"{person.name} is admin.")
-    if foreign:
-        shown = ", ".join(f"`{name}`" for name in sorted(foreign)[:5])
-        return _no(f"it changes more than the project's own units ({shown}): that is a change to the platform.")
-    for name in sorted(moves):
-        refusal = _project_refusal(person, Project(name))
-        if refusal is not None:
-            return refusal
-    return _yes(f"{person.name} is {person.level}, and nothing else is touched.")
+    touched = ask.projects | set(moves) | ({PLATFORM.name} if foreign else set())
+    decision = decide(person, replace(ask, projects=touched), rules)
+    if decision.allowed or not foreign or PLATFORM.name in ask.projects or person.level < Level.DEPLOYER:
+        return decision
+    shown = ", ".join(f"`{name}`" for name in sorted(foreign)[:5])
+    sentence = f"it changes more than the project's own units ({shown}): that is a change to the platform."
+    return replace(decision, reason=sentence if decision.place == BUILT_IN else f"{sentence} {decision.reason}")
 
 
-def _projects(arguments: Mapping[str, Any], owners: Mapping[str, Project]) -> list[Project]:
+def ask_for(
+    command: str,
+    needs: Level,
+    arguments: Mapping[str, Any],
+    *,
+    owners: Mapping[str, Project],
+    host_of: Mapping[str, str],
+    rooms: frozenset[str] = frozenset(),
+) -> Ask:
+    """Read out of a command's arguments what it touches.
+
+    OWNERS tells whose a unit is; one that it does not name is the platform's. HOST_OF tells where a project runs, and
+    by the platform's name the host that is meant by default.
+    """
+    projects = {project.name for project in _projects(arguments.values(), owners)}
+    on_a_host = projects or any(isinstance(value, Target) for value in arguments.values())
+    hosts = {host_of.get(name, host_of.get(PLATFORM.name, "")) for name in (projects or {PLATFORM.name})}
+    revision = next((value.name for value in arguments.values() if isinstance(value, Revision)), None)
+    return Ask(
+        command=command,
+        # A dry run changes nothing, and so needs less.
+        needs=min(needs, Level.CONTRIBUTOR) if arguments.get("dry_run") else needs,
+        rooms=rooms,
+        projects=frozenset(projects),
+        hosts=frozenset(hosts) if on_a_host else frozenset(),
+        revision=None if revision is None or _COMMIT.fullmatch(revision) else revision,
+        guarded=frozenset(name for name in GUARDED if arguments.get(name)),
+    )
+
+
+def _projects(values: Iterable[Any], owners: Mapping[str, Project]) -> list[Project]:
     found = []
-    for value in arguments.values():
+    for value in values:
         match value:
             case Project():
                 found.append(value)
@@ -58,24 +93,34 @@ def _projects(arguments: Mapping[str, Any], owners: Mapping[str, Project]) -> li
     return found
 
 
-def _project_refusal(person: Person, project: Project) -> Decision | None:
-    if person.level >= Level.ADMIN:
-        return None
-    if project == PLATFORM:
-        return _no("the platform is for admins.")
-    if person.projects is not None and project.name not in person.projects:
-        theirs = ", ".join(sorted(person.projects)) or "no project"
-        return _no(f"{person.name} is deployer for {theirs}, not for {project}.")
-    return None
+def _by_level(person: Person, ask: Ask) -> Decision:
+    level, place = f"people.{person.name}.level", f"people.{person.name}.projects"
+    if person.level is Level.STRANGER:
+        level = BUILT_IN
+    if person.level < ask.needs:
+        return _no(f"this needs the level {ask.needs}; {_who(person)}.", level)
+    for option in sorted(ask.guarded):
+        if person.level < GUARDED[option]:
+            return _no(f"--{option} needs the level {GUARDED[option]}; {_who(person)}.", level)
+    if ask.needs < Level.DEPLOYER:
+        return _yes(f"{person.name} is {person.level}; this needs {ask.needs}.", level)
+    if person.level < Level.ADMIN:
+        if PLATFORM.name in ask.projects:
+            return _no("the platform is for admins.", BUILT_IN)
+        others = ask.projects - person.projects if person.projects is not None else frozenset()
+        if person.projects is not None and others:
+            theirs = ", ".join(sorted(person.projects)) or "no project"
+            return _no(f"{person.name} is deployer for {theirs}, not for {', '.join(sorted(others))}.", place)
+    return _yes(f"{person.name} is {person.level}.", level)
 
 
 def _who(person: Person) -> str:
     return "you are nobody that I know" if person.level is Level.STRANGER else f"{person.name} is {person.level}"
 
 
-def _yes(reason: str) -> Decision:
-    return Decision(allowed=True, reason=reason)
+def _yes(reason: str, place: str) -> Decision:
+    return Decision(allowed=True, reason=reason, place=place)
 
 
-def _no(reason: str) -> Decision:
-    return Decision(allowed=False, reason=reason)
+def _no(reason: str, place: str) -> Decision:
+    return Decision(allowed=False, reason=reason, place=place)

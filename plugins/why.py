@@ -20,6 +20,6 @@ async def why(ctx: Context, question: Words) -> Text:
     name, _, arguments = asked.strip().removeprefix(site.config.prefix).partition(" ")
     if not name or (first in people and not rest):
         raise UsageError(f"Name a command, too: `{site.config.prefix}why {person.name} deploy platform`.")
-    decision = site.decide(person, site.parse(name.lower(), arguments))
+    decision = site.decide(person, site.parse(name.lower(), arguments), ctx.rooms)
     answer = "may" if decision.allowed else "may not"
-    return words(f"{person.name} {answer} say `{asked.strip()}`: {decision.reason}")
+    return words(f"{person.name} {answer} say `{asked.strip()}`: {decision.words}")

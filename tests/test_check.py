@@ -63,6 +63,15 @@ def test_each_fault_is_a_line(tmp_path: Path) -> None:
     ]
 
 
+def test_a_rule_about_no_command_is_told(tmp_path: Path) -> None:
+    """A rule that names a command which there is not protects nothing, and so is a fault."""
+    file = tmp_path / "config.yaml"
+    file.write_text(EXAMPLE.read_text().replace("deny: [deploy, rollback]", "deny: [deploy, rolback]"))
+    status, said = cli("check", "--offline", "--config", file)
+    assert status == 1
+    assert "FAIL  rules: rules[1] is about `rolback`, which is no command. Did you mean `rollback`?" in said
+
+
 def test_a_file_that_is_missing_is_told() -> None:
     """Without a file, the check says where one may come from."""
     status, said = cli("check", "--offline", "--config", "/none.yaml")

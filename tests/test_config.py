@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from opsbot.config import BadConfigError, Config, load, parse
-from opsbot.config.sentences import all_keys
+from opsbot.config.schema import RuleEntry
+from opsbot.config.sentences import all_keys, keys
 from opsbot.credentials import Credentials
 from opsbot.errors import ConfigError
 from opsbot.model import Level
@@ -55,6 +56,33 @@ def test_the_example_shows_every_key() -> None:
         yaml.safe_load(text.replace("# password_file:", "password_file:").replace("# credentials:", "credentials:"))
     )
     assert set(all_keys(Config)) - shown == set()
+
+
+def test_the_example_shows_every_key_of_a_rule() -> None:
+    """Every key of a rule stands in config.example.yaml."""
+    rules = yaml.safe_load(EXAMPLE.read_text())["rules"]
+    assert set(keys(RuleEntry)) == {key for rule in rules for key in rule}
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "sentence"),
+    [
+        ({"people": ["dan"]}, "rules[1]", "must either allow or deny"),
+        ({"allow": "all", "deny": "all", "people": ["dan"]}, "rules[1]", "must either allow or deny"),
+        ({"allow": "all"}, "rules[1]", "nothing is allowed to everybody"),
+        ({"deny": []}, "rules[1].deny", "must name commands, or all"),
+        ({"deny": ["rm -rf"]}, "rules[1].deny[1]", "must be the name of a command"),
+        ({"deny": "all", "people": ["dna"]}, "rules[1].people", "dna is not among people; did you mean dan?"),
+        ({"deny": "all", "rooms": ["#no:x.org"]}, "rules[1].rooms", "#no:x.org is not among rooms"),
+        ({"deny": "all", "unless": {"hosts": ["x"]}}, "rules[1].unless.hosts", "x is not among hosts"),
+        ({"deny": "all", "levels": ["stranger"]}, "rules[1].levels[1]", "must be one of: member"),
+        ({"deny": "all", "people": []}, "rules[1].people", "is empty"),
+        ({"deny": "all", "unless": {"revision": ["main"]}}, "rules[1].unless.revision", "did you mean revisions?"),
+    ],
+)
+def test_a_wrong_rule_is_told_by_its_place(rule: dict[str, Any], path: str, sentence: str) -> None:
+    """A rule that cannot be meant as it stands is told with its number and its key."""
+    assert sentence in wrong(changed("rules", [rule]))[path]
 
 
 def keys_in(data: Any) -> set[tuple[str | int, ...]]:

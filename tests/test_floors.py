@@ -12,10 +12,10 @@ TOP = Path(__file__).parent.parent
 #: From the ground up. A part imports from its own floor and from those that stand before it.
 FLOORS = {
     "values": ("model", "errors", "ports", "words", "letters", "snapshot", "happened"),
-    "pure": ("commands", "policy", "people", "render", "config", "answers", "masks"),
+    "pure": ("commands", "policy", "rules", "rulebook", "people", "render", "config", "answers", "masks"),
     "logic": ("bot", "context", "site", "status", "plugins", "jobs", "health", "watched"),
     "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs"),
-    "top": ("app", "check", "cli", "connect", "oversight", "__main__"),
+    "top": ("app", "check", "cli", "connect", "expected", "oversight", "__main__"),
 }
 #: What stands beside the floors, and the parts that each may import.
 BESIDE = {

@@ -12,7 +12,7 @@ Finding = tuple[Path, str]
 
 def findings(data: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield everything that is wrong between the keys of a configuration."""
-    for check in (_login, _people, _same_account, _ghosts, _hosts, _names, _services, _bridge):
+    for check in (_login, _people, _same_account, _ghosts, _hosts, _names, _services, _bridge, _rules):
         yield from check(data)
 
 
@@ -122,3 +122,25 @@ def _bridge(data: Mapping[str, Any]) -> Iterator[Finding]:
     bot, user = _section(data, "bridge").get("bot"), _section(data, "homeserver").get("user")
     if isinstance(bot, str) and isinstance(user, str) and _server(bot) != _server(user):
         yield ("bridge", "bot"), f"must be on the bot's own server, {_server(user)}: ghosts are trusted only there."
+
+
+def _rules(data: Mapping[str, Any]) -> Iterator[Finding]:
+    rules = data.get("rules")
+    for number, entry in enumerate(rules if isinstance(rules, list) else []):
+        if not isinstance(entry, dict):
+            continue
+        path: Path = ("rules", number)
+        if ("allow" in entry) == ("deny" in entry):
+            yield path, "must either allow or deny."
+        if "allow" in entry and not entry.get("people") and not entry.get("levels"):
+            yield path, "must name people or levels: nothing is allowed to everybody."
+        yield from _terms(path, entry, data)
+        yield from _terms((*path, "unless"), _section(entry, "unless"), data)
+
+
+def _terms(path: Path, terms: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Finding]:
+    rooms = dict.fromkeys(_words(data, "rooms"))
+    known = {"people": {}, "hosts": {}, "projects": {"platform": None}} | {"rooms": rooms}
+    for key, more in known.items():
+        names = more if key == "rooms" else more | _section(data, key)
+        yield from _missing((*path, key), _words(terms, key), key, names)

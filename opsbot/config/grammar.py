@@ -123,6 +123,15 @@ def _path(value: str) -> str:
     return value
 
 
+def _commands(value: object) -> object:
+    """Take `all`, one name, or a list of names; no names mean all."""
+    if isinstance(value, str):
+        return () if value == "all" else (value,)
+    if value in ([], ()):
+        raise ValueError("must name commands, or all.")
+    return value
+
+
 def unlike(problem: Callable[[str], str | None]) -> AfterValidator:
     """Refuse a value for which PROBLEM gives a sentence."""
 
@@ -181,6 +190,13 @@ Listen = Annotated[str, AfterValidator(_listen)]
 Database = Annotated[str, AfterValidator(_database)]
 Folder = Annotated[str, AfterValidator(_path)]
 LevelName = Annotated[Level, BeforeValidator(_level)]
+CommandName = Annotated[str, _word(r"[a-z][a-z-]{0,31}", "must be the name of a command, like deploy.")]
+Option = Annotated[str, _word(r"force", "must be an option that takes a safeguard away: force.")]
+Revisions = Annotated[
+    str, _word(r"[A-Za-z0-9*?][A-Za-z0-9._/+*?-]{0,99}", "must be a branch or a tag, or a pattern like release-*.")
+]
+Reason = Annotated[str, _word(r"[^\x00-\x1f\x7f]{1,200}", "must be one line of at most 200 characters.")]
+Commands = Annotated[tuple[CommandName, ...], BeforeValidator(_commands)]
 Port = Annotated[int, _number(1, 65535)]
 Window = Annotated[int, _number(30, 3600)]
 Status = Annotated[int, _number(100, 599)]
@@ -189,4 +205,6 @@ ProjectName = Annotated[
     _word(NAME, "is no name: a letter, then letters, digits, - and _."),
     unlike(lambda name: "is taken: it means the host's own configuration." if name == "platform" else None),
 ]
+#: A project, or the platform: where both are meant.
+RuledProject = Annotated[str, _word(NAME, "is no name: a letter, then letters, digits, - and _.")]
 Name = Annotated[str, _word(NAME, "is no name: a letter, then letters, digits, - and _.")]

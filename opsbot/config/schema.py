@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from opsbot.config import grammar as g
 from opsbot.model import Person
+from opsbot.rules import Rule, Terms
 
 
 class _Section(BaseModel):
@@ -83,6 +84,45 @@ class Service(_Section):
     tcp: g.Endpoint | None = Field(None, description="a port that accepts connections when it is well")
 
 
+class TermsEntry(_Section):
+    """Whom and what a rule is about; what is left out means any."""
+
+    people: tuple[g.Name, ...] | None = Field(None, min_length=1, description="persons, by their names above")
+    levels: tuple[g.LevelName, ...] | None = Field(None, min_length=1, description="persons of exactly these levels")
+    rooms: tuple[g.Room, ...] | None = Field(None, min_length=1, description="rooms, by their names above")
+    projects: tuple[g.RuledProject, ...] | None = Field(None, min_length=1, description="projects, or platform")
+    hosts: tuple[g.Name, ...] | None = Field(None, min_length=1, description="hosts")
+    revisions: tuple[g.Revisions, ...] | None = Field(None, min_length=1, description="branches and tags, or patterns")
+    options: tuple[g.Option, ...] | None = Field(None, min_length=1, description="options that take a safeguard away")
+
+    def terms(self) -> Terms:
+        """Return the value that the policy knows them as."""
+        given = {key: getattr(self, key) for key in TermsEntry.model_fields}
+        revisions = given.pop("revisions")
+        sets = {key: None if words is None else frozenset(words) for key, words in given.items()}
+        return Terms(revisions=revisions, **sets)
+
+
+class RuleEntry(TermsEntry):
+    """An exception from what the levels say."""
+
+    allow: g.Commands | None = Field(None, description="the commands that it allows, or all")
+    deny: g.Commands | None = Field(None, description="the commands that it forbids, or all")
+    unless: TermsEntry | None = Field(None, description="whom and what it does not mean")
+    reason: g.Reason = Field("", description="what is answered with it")
+
+    def rule(self, number: int) -> Rule:
+        """Return the value that the policy knows it as; NUMBER is its place in the list, from 1."""
+        return Rule(
+            place=f"rules[{number}]",
+            allow=self.allow is not None,
+            commands=frozenset(self.allow or self.deny or ()),
+            terms=self.terms(),
+            unless=None if self.unless is None else self.unless.terms(),
+            reason=self.reason,
+        )
+
+
 class Forge(_Section):
     """The Forgejo that holds the platform's repository."""
 
@@ -103,6 +143,9 @@ class Config(_Section):
     team: dict[g.Name, PersonEntry] = Field(
         validation_alias="people", min_length=1, description="the persons who may ask for something, at least one"
     )
+    exceptions: tuple[RuleEntry, ...] = Field(
+        (), validation_alias="rules", description="exceptions from what the levels say"
+    )
     hosts: dict[g.Name, Host] = Field(min_length=1, description="the managed hosts, at least one")
     projects: dict[g.ProjectName, Project] = Field(default_factory=dict, description="what the team deploys")
     services: dict[g.Name, Service] = Field(default_factory=dict, description="what !status looks at")
@@ -117,6 +160,11 @@ class Config(_Section):
     def people(self) -> tuple[Person, ...]:
         """Return the team as the rest of the bot knows it."""
         return tuple(entry.person(name) for name, entry in self.team.items())
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Return the exceptions from what the levels say, as the policy knows them."""
+        return tuple(entry.rule(number) for number, entry in enumerate(self.exceptions, 1))
 
     @property
     def zone(self) -> ZoneInfo:

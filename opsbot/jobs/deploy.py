@@ -25,7 +25,7 @@ async def deploy_revision(work: Work, revision: str) -> None:
         built = await stages.prepare(work, revision, on_host, note=fixed["note"])
         revision, what = built["pin"], f"{job.project} {short(built['pin'])}"
         plan = await stages.plan(work, job=on_host)
-        await stages.agree(work, plan, wanted=what)
+        await stages.agree(work, plan, wanted=what, ref=built.get("ref"))
         await stages.take_turn(work)
         before = await look(work)
         arguments = {"base": built["base"], **fixed["window"]}

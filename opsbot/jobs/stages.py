@@ -4,11 +4,12 @@ from collections.abc import Collection
 
 from opsbot.errors import HostError, HostUnreachableError
 from opsbot.jobs.work import Order, Work
-from opsbot.model import Hold, JobKind, Json, Outcome
+from opsbot.model import Decision, Hold, JobKind, Json, Level, Outcome
 from opsbot.policy import decide_plan
 from opsbot.render.jobs import commits, short, title
 from opsbot.render.plans import impact, plan_text
 from opsbot.render.text import lines, tail
+from opsbot.rules import Ask
 
 #: Seconds in which a host must answer before anything was begun there.
 _PATIENCE = 600.0
@@ -101,13 +102,15 @@ async def plan(work: Work, **what: Json) -> Json:
     return found
 
 
-async def agree(work: Work, found: Json, *, wanted: str) -> None:
-    """See that the one who asked may do what the plan shows. A dry run ends here. The place for approvals."""
+async def agree(work: Work, found: Json, *, wanted: str, ref: str | None = None) -> None:
+    """See that the one who asked may do what the plan shows. A dry run ends here. The place for approvals.
+
+    REF is the branch or tag that what is wanted was found on.
+    """
     job = work.job
-    person = work.site.person(job.person)
 
     async def step() -> Json:
-        decision = decide_plan(person, moves=found["moves"], foreign=found["foreign"])
+        decision = _decide(work, found, ref)
         held = await _in_the_way(work, found["moves"])
         reason = f"there is a hold on {held.project}: {held.reason}." if held else decision.reason
         return {"allowed": decision.allowed and held is None, "reason": reason}
@@ -120,6 +123,20 @@ async def agree(work: Work, found: Json, *, wanted: str) -> None:
         raise work.ended(Outcome.PLANNED, headline, more=shown)
     if not agreed["allowed"]:
         raise work.ended(Outcome.REFUSED, f"{wanted} was not activated: {agreed['reason']}", more=shown)
+
+
+def _decide(work: Work, found: Json, ref: str | None) -> Decision:
+    job, site = work.job, work.site
+    ask = Ask(
+        command=job.kind.value,
+        needs=Level.DEPLOYER,
+        rooms=frozenset((job.details or {}).get("rooms", [])),
+        projects=frozenset({job.project} - {""}),
+        hosts=frozenset({job.host}),
+        revision=ref,
+    )
+    person = site.person(job.person)
+    return decide_plan(person, ask, site.config.rules, moves=found["moves"], foreign=found["foreign"])
 
 
 async def _in_the_way(work: Work, moves: Collection[str]) -> Hold | None:

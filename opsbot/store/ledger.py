@@ -62,7 +62,7 @@ def record_audit(connection: Connection, entry: AuditEntry) -> None:
             event_id=entry.event_id,
             what=entry.what,
             allowed=entry.decision.allowed,
-            reason=entry.decision.reason,
+            reason=entry.decision.words,
         )
     )
 

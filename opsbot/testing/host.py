@@ -41,6 +41,8 @@ class FakeHost:
         self.on_activate: Callable[[], object] = _nothing
         #: How parts of jobs end in place of well, by verb: {"prepare": {"status": "failed", …}}.
         self.endings: dict[str, Json] = {}
+        #: The branch on which the host finds a commit that is named by its id.
+        self.found_on = "main"
         #: What the plan says beside the usual.
         self.plan: dict[str, Json] = {}
         self.asked: list[tuple[str, Json]] = []
@@ -148,13 +150,15 @@ class FakeHost:
 
     def _prepare(self, given: Json) -> Json:
         project, revision = given["project"], given["revision"]
-        pin = revision if len(revision) == 40 else commit_of(f"{project} {revision}")  # noqa: PLR2004 - a commit id
+        by_id = len(revision) == 40  # noqa: PLR2004 - a commit id
+        pin = revision if by_id else commit_of(f"{project} {revision}")
         pins = self.running["pins"] | {project: pin}
         usual = {
             "status": "unchanged" if self.running["pins"].get(project) == pin else "built",
             "base": self.running["system"],
             "pin": pin,
             "pin_before": self.running["pins"].get(project),
+            "ref": self.found_on if by_id else revision,
             "subject": f"Change {project}",
             "commit": commit_of(f"platform with {sorted(pins.items())}"),
             "pins": pins,

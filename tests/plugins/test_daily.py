@@ -50,7 +50,7 @@ async def test_status_of_one_thing(bench: Bench) -> None:
 async def test_why_tells_the_reason(bench: Bench) -> None:
     """`!why` tells whether somebody may say something, and for what reason; about others only to admins."""
     assert await bench.say("member", "!why deploy hello-bot") == (
-        "member may not say `deploy hello-bot`: this needs the level deployer; member is member."
+        "member may not say `deploy hello-bot`: this needs the level deployer; member is member. (people.member.level)"
     )
     assert "deployer may not say `!deploy platform`: the platform is for admins." in await bench.say(
         "admin", "!why deployer !deploy platform"
@@ -58,6 +58,32 @@ async def test_why_tells_the_reason(bench: Bench) -> None:
     assert "Only admins may ask about others." in await bench.say("member", "!why admin deploy platform")
     assert "There is no command" in await bench.say("member", "!why fly")
     assert "Name a command, too" in await bench.say("admin", "!why deployer")
+
+
+async def test_rules_hold_in_their_room(tmp_path: Path) -> None:
+    """A rule of the configuration holds where it says, from the command to the activation, and `!why` names it."""
+    rules = [
+        {"allow": "deploy", "people": ["contributor"], "projects": ["hello-bot"], "rooms": ["!ops:example.org"]},
+        {"deny": "deploy", "unless": {"revisions": ["main"]}, "reason": "Only main is deployed."},
+    ]
+    async with Bench.open(tmp_path, rules=rules) as bench:
+        assert "contributor may say `deploy hello-bot`: a rule allows deploy to contributor. (rules[1])" in (
+            await bench.say("contributor", "!why deploy hello-bot")
+        )
+        assert "No: Only main is deployed." in await bench.say("admin", "!deploy hello-bot try")
+        assert "runs on `ops-jrz1`" in await bench.say("contributor", "!deploy hello-bot")
+        assert "this needs the level deployer" in await bench.say("contributor", "!deploy web-shop")
+
+
+async def test_a_commit_is_judged_where_it_was_found(tmp_path: Path) -> None:
+    """A commit may be named where only main may be deployed; the host says on which branch it is."""
+    rules = [{"deny": "deploy", "unless": {"revisions": ["main"]}, "reason": "Only main is deployed."}]
+    async with Bench.open(tmp_path, rules=rules) as bench:
+        bench.host.found_on = "try"
+        answer = await bench.say("admin", f"!deploy hello-bot {'c0ffee' * 6}c0ff")
+
+        assert "was not activated: Only main is deployed." in answer
+        assert "activate" not in [verb for verb, _ in bench.host.asked]
 
 
 async def test_logs_are_the_last_lines_of_a_unit(bench: Bench) -> None:
