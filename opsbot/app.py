@@ -17,6 +17,7 @@ from opsbot.connect import forgejo, prober, ssh_host
 from opsbot.credentials import Credentials, unheard
 from opsbot.durable import Engine
 from opsbot.errors import ConfigError, OpsbotError
+from opsbot.footprint import give_back
 from opsbot.jobs.runner import give_up, perform
 from opsbot.matrix.edge import MatrixEdge
 from opsbot.matrix.settings import MatrixSettings
@@ -119,6 +120,7 @@ class App:
                 watch = self._engine.watch(partial(self.site.ledger.jobs, open_only=True), self._give_up)
                 workers = [tasks.create_task(work) for work in (self.edge.run(), self.bot.run(), watch)]
                 notify.ready()
+                give_back()
                 await stop.wait()
                 log.info("stopping; open jobs go on at the next start")
                 # First: what is cut off must not be remembered as done.

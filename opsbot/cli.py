@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from opsbot import __version__
 from opsbot.config import FILE_VARIABLE, load
 from opsbot.errors import OpsbotError
+from opsbot.footprint import loading
 from opsbot.masks import Masks
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _run(chosen: argparse.Namespace) -> int:
     config = load(chosen.config, os.environ)
-    from opsbot import app, logs  # noqa: PLC0415 - a wrong configuration is told without it, and so at once
+    with loading():
+        from opsbot import app, logs  # noqa: PLC0415 - a wrong configuration is told without it, and so at once
 
     masks = Masks()
     logs.begin(chosen.log or logs.usual_form(), masks)

@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import IO, Any
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus
-from dbos._serialization import Serializer
-
 from opsbot.errors import ConfigError
+from opsbot.footprint import deferred
 from opsbot.model import Job, JobKind, Json
 from opsbot.ports import Run
+
+with deferred("psycopg", "psycopg.errors"):  # 9 MB, and of use with PostgreSQL only
+    from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus
+    from dbos._serialization import Serializer
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ TOP = Path(__file__).parent.parent
 
 #: From the ground up. A part imports from its own floor and from those that stand before it.
 FLOORS = {
-    "values": ("model", "errors", "ports", "words", "letters", "snapshot", "happened"),
+    "values": ("model", "errors", "ports", "words", "letters", "snapshot", "happened", "footprint"),
     "pure": ("commands", "policy", "rules", "rulebook", "people", "render", "config", "answers", "masks"),
     "logic": ("bot", "context", "site", "status", "plugins", "jobs", "health", "watched"),
     "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs"),
@@ -32,7 +32,6 @@ LIBRARIES = {
     "asyncssh": ("ssh", "standin"),
     "cryptography": ("web",),
     "dbos": ("durable",),
-    "nio": ("matrix",),
     "prometheus_client": ("web",),
     "prompt_toolkit": ("demo",),
     "pydantic": ("config",),
