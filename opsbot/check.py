@@ -187,7 +187,7 @@ async def _enter(client: Client, config: Config, token: str) -> Line:
         if any(flow.get("type") == "m.login.password" for flow in flows):
             return Line(what="homeserver", sentence="takes passwords; not tried, for each login makes a device.")
         return fails("homeserver", "takes no passwords; give the bot a token_file.")
-    client.log_in(user_id=wanted.user, device_id="", token=token)
+    client.log_in(user_id=wanted.user, token=token)
     me = (await client.ask("GET", "account", "whoami")).get("user_id")
     if me != wanted.user:
         return fails("homeserver", f"the token is that of {me}, but homeserver.user is {wanted.user}.")

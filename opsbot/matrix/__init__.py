@@ -1,1 +1,1 @@
-"""The chat edge, through matrix-nio and nowhere else."""
+"""The chat edge: Matrix, and nowhere else."""

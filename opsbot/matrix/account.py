@@ -44,12 +44,12 @@ class Account:
         return secret
 
     async def _enter_with(self, token: str) -> None:
-        self._client.log_in(user_id="", device_id="", token=token)
+        self._client.log_in(user_id="", token=token)
         me = mapping(await self._client.ask("GET", "account", "whoami"))
         user_id = text(me.get("user_id"))
         if self._settings.user_id not in ("", user_id):
             raise ConfigError(f"The access token belongs to {user_id}, not to {self._settings.user_id}.")
-        self._client.log_in(user_id=user_id, device_id=text(me.get("device_id")), token=token)
+        self._client.log_in(user_id=user_id, token=token)
 
     async def _enter_by_password(self, password: str) -> None:
         kept = mapping(json.loads(await self._memory.recall(_LOGIN) or "{}"))
@@ -72,14 +72,14 @@ class Account:
             "password": password,
             "initial_device_display_name": "opsbot",
         }
-        self._client.log_in(user_id="", device_id="", token="")
+        self._client.log_in(user_id="", token="")
         device = {"device_id": device_id} if device_id else {}
         try:
             answer = await self._client.ask("POST", "login", content=content | device)
         except AnswerError as problem:
             raise TokenRefusedError(f"The homeserver does not let the bot log in: {problem}") from None
         login = {key: text(mapping(answer).get(key)) for key in ("user_id", "device_id", "access_token")}
-        self._client.log_in(user_id=login["user_id"], device_id=login["device_id"], token=login["access_token"])
+        self._client.log_in(user_id=login["user_id"], token=login["access_token"])
         kept = {"homeserver": self._client.url, "asked": self._settings.user_id}
         kept |= {"device_id": login["device_id"], "token": login["access_token"]}
         await self._memory.remember(_LOGIN, json.dumps(kept))

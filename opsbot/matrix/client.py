@@ -1,9 +1,4 @@
-"""One account on one homeserver. The only file that knows matrix-nio.
-
-nio carries the requests; the answers are read as JSON by us. Its parsed sync refuses a whole batch for one field that
-it did not expect, which would stop the bot for ever, keeps a position of its own, and drops what it does not know; its
-retries hide how the homeserver is. Encryption, when it comes, can be fed from the same JSON.
-"""
+"""One account on one homeserver: requests, and answers as JSON. Why without matrix-nio is in docs/decisions/sync.md."""
 
 import asyncio
 import json
@@ -12,7 +7,6 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
-import nio
 
 from opsbot.errors import ChatUnreachableError
 from opsbot.matrix.events import mapping, text
@@ -34,25 +28,24 @@ class Client:
     """Asks a homeserver as one account. ON_SECRET is told each token, for a password's is in no file."""
 
     def __init__(self, url: str, *, patience: float, on_secret: Callable[[str], None] = ignored) -> None:
-        self._nio = nio.AsyncClient(url.rstrip("/"))
+        #: Opened with the first request.
+        self._session: aiohttp.ClientSession | None = None
+        self._token = ""
         self._patience = patience
         self._on_secret = on_secret
         self.url = url
-
-    @property
-    def user_id(self) -> str:
-        """The account that is logged in; empty before."""
-        return str(self._nio.user_id or "")
+        #: The account that is logged in; empty before.
+        self.user_id = ""
 
     @property
     def logged_in(self) -> bool:
         """Whether there is a token to ask with."""
-        return bool(self._nio.access_token)
+        return bool(self._token)
 
-    def log_in(self, *, user_id: str, device_id: str, token: str) -> None:
+    def log_in(self, *, user_id: str, token: str) -> None:
         """Ask with this token from now on."""
         self._on_secret(token)
-        self._nio.user_id, self._nio.device_id, self._nio.access_token = user_id, device_id, token
+        self.user_id, self._token = user_id, token
 
     async def ask(
         self,
@@ -67,7 +60,7 @@ class Client:
         Raises ChatUnreachableError when nobody answers, HomeserverUnwellError when it should be asked again later,
         TokenRefusedError, and AnswerError when it will say no again.
         """
-        address = "/_matrix/client/v3/" + "/".join(quote(part, safe="") for part in path)
+        address = self.url.rstrip("/") + "/_matrix/client/v3/" + "/".join(quote(part, safe="") for part in path)
         if query:
             address += "?" + urlencode(query)
         status, wait, body = await self._request(method, address, content, within or self._patience)
@@ -76,13 +69,14 @@ class Client:
     async def _request(self, method: str, address: str, content: Any, within: float) -> tuple[int, str, bytes]:
         headers = {"Content-Type": "application/json"}
         if self.logged_in:
-            headers["Authorization"] = f"Bearer {self._nio.access_token}"
+            headers["Authorization"] = f"Bearer {self._token}"
         data = None if content is None else json.dumps(content)
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout())
         try:
             async with asyncio.timeout(within):
-                # nio's own time-out ends before the body; ours does not.
-                answer = await self._nio.send(method, address, data, headers, timeout=0)
-                return answer.status, answer.headers.get("Retry-After", ""), await answer.read()
+                async with self._session.request(method, address, data=data, headers=headers) as answer:
+                    return answer.status, answer.headers.get("Retry-After", ""), await answer.read()
         except TimeoutError:
             raise ChatUnreachableError(f"The homeserver did not answer within {within:g} s.") from None
         except (aiohttp.ClientError, OSError) as problem:
@@ -92,7 +86,8 @@ class Client:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._nio.close()
+        if self._session is not None:
+            await self._session.close()
 
 
 def _read(status: int, wait: str, body: bytes) -> Any:
