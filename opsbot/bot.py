@@ -3,16 +3,16 @@
 import asyncio
 import contextlib
 import logging
-import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from opsbot.commands import Invocation
+from opsbot.addressed import Ear, Echoes, Strangeness
 from opsbot.context import Context
-from opsbot.errors import ChatUnreachableError, OpsbotError, RefusedError
+from opsbot.errors import ChatUnreachableError, OpsbotError, RefusedError, UsageError
 from opsbot.happened import Answered, Decided, end_of, nothing
 from opsbot.model import STRANGER, AuditEntry, Decision, Job, Level, Message, Person, Post, Text
+from opsbot.parsing import Invocation
 from opsbot.people import identify
 from opsbot.render.jobs import first_words
 from opsbot.render.text import fit, words
@@ -29,17 +29,6 @@ LONGEST_ANSWER = 60
 _PATIENCE = 2
 #: Seconds until the inbox is looked at without being told, which also shows that the loop turns.
 LOOK = 20.0
-
-#: Commands of our neighbours in the room: the bridge and the homeserver.
-_NEIGHBOURS = frozenset({"slack", "admin"})
-
-
-def _call(prefix: str, account: str) -> re.Pattern[str]:
-    """Make what finds a command's name: after the prefix, or after the bot's own name (`@opsbot deploy …`)."""
-    name = re.escape(account.partition(":")[0].removeprefix("@"))
-    mention = rf"(?:{re.escape(account)}|@{name}|{name}[:,])[:,]?\s+"
-    word = r"(?P<name>[A-Za-z][A-Za-z-]*)(?:[.!?]+$|(?=\s|$))"
-    return re.compile(rf"(?:{re.escape(prefix)}|{mention}(?:{re.escape(prefix)})?){word}", re.IGNORECASE)
 
 
 class NotForUsError(Exception):
@@ -83,7 +72,8 @@ class Bot:
         self._look = look
         #: Set when there is something new in the inbox.
         self._wake = wake or asyncio.Event()
-        self._call = _call(site.config.prefix, site.config.homeserver.user)
+        self._ear = Ear(site.config.prefix, site.config.homeserver.user)
+        self._echoes, self._strangeness = Echoes(), Strangeness()
         self._running: dict[str, asyncio.Task[None]] = {}
         self.stages: tuple[Stage, ...] = (
             self.addressed,
@@ -163,6 +153,7 @@ class Bot:
 
     def _answer(self, message: Message, text: Text) -> Post:
         thread = message.thread or message.event_id
+        self._echoes.said(text.body)
         return Post(cause=f"answer:{message.event_id}", room_id=message.room_id, text=fit(text), thread=thread)
 
     def _audit(self, turn: Turn) -> AuditEntry | None:
@@ -180,11 +171,14 @@ class Bot:
 
     async def addressed(self, turn: Turn) -> Turn:
         """Take the name of the command; what has none is not for us."""
-        body = turn.message.body.strip()
-        match = self._call.match(body)
-        if match is None or match.group("name").lower() in _NEIGHBOURS:
+        call, sender = self._ear.hear(turn.message.body), turn.message.sender
+        if call is None:
             raise NotForUsError
-        return replace(turn, name=match.group("name").lower(), rest=body[match.end() :].strip())
+        if self._site.commands.find(call.name) is not None:
+            self._strangeness.understood(sender)
+        elif self._echoes.is_echo(call) or self._strangeness.too_much(sender, self._site.clock.now().timestamp()):
+            raise NotForUsError
+        return replace(turn, name=call.name, rest=call.rest)
 
     async def fresh(self, turn: Turn) -> Turn:
         """Refuse what is too old, however it came to be so."""
@@ -204,6 +198,11 @@ class Bot:
 
     async def what(self, turn: Turn) -> Turn:
         """Parse the words into a command and its arguments."""
+        prefix = self._site.config.prefix
+        if not turn.name:
+            raise UsageError(f"Yes? `{prefix}help` lists what I can do.")
+        if any(self._ear.marks(line) for line in turn.rest.splitlines()):
+            raise UsageError("Nothing of this was run: send one command in a message.")
         return replace(turn, invocation=self._site.parse(turn.name, turn.rest))
 
     async def may_they(self, turn: Turn) -> Turn:

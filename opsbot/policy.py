@@ -115,7 +115,7 @@ def _by_level(person: Person, ask: Ask) -> Decision:
 
 
 def _who(person: Person) -> str:
-    return "you are nobody that I know" if person.level is Level.STRANGER else f"{person.name} is {person.level}"
+    return "I do not know you yet" if person.level is Level.STRANGER else f"{person.name} is {person.level}"
 
 
 def _yes(reason: str, place: str) -> Decision:

@@ -1,13 +1,15 @@
 """What can be said here, and who may: the configuration and the commands, without the world behind them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from opsbot.commands import Catalogue, Invocation, parse, split, suggestion
+from opsbot.commands import Catalogue
 from opsbot.config import Config
 from opsbot.errors import UsageError
 from opsbot.model import STRANGER, Decision, Person
+from opsbot.parsing import Invocation, parse
 from opsbot.policy import ask_for, decide
+from opsbot.typed import option_in, shown, split, suggestion
 from opsbot.words import PLATFORM, Project, Target
 
 
@@ -51,8 +53,11 @@ class Rulebook:
         command = self.commands.find(name)
         if command is None:
             meant = suggestion(name, self.commands.words, shape=prefix + "{}")
-            raise UsageError(f"There is no command `{prefix}{name}`.{meant} `{prefix}help` lists them.")
-        return parse(command, split(rest), choices=self.choices, prefix=prefix)
+            raise UsageError(f"There is no command `{prefix}{shown(name)}`.{meant} `{prefix}help` lists them.")
+        typed = split(rest)
+        if (helping := self.commands.find("help")) is not None and _asks_for_help(typed):
+            command, typed = helping, [command.name]
+        return parse(command, typed, choices=self.choices, prefix=prefix)
 
     def decide(self, person: Person, invocation: Invocation, rooms: frozenset[str] = frozenset()) -> Decision:
         """Decide whether a person may give a command in the room of these names."""
@@ -73,3 +78,7 @@ class Rulebook:
     def person(self, name: str) -> Person:
         """Return a person of today's configuration; somebody who left is a stranger."""
         return next((one for one in self.config.people if one.name == name), STRANGER)
+
+
+def _asks_for_help(typed: Iterable[str]) -> bool:
+    return any(option.name in {"help", "h"} for word in typed if (option := option_in(word)))

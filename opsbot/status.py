@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Collection
 
-from opsbot.commands import suggestion
 from opsbot.errors import OpsbotError, UsageError
 from opsbot.model import Json, Probe
 from opsbot.site import Site
 from opsbot.snapshot import HostStatus, Status
+from opsbot.typed import shown, suggestion
 
 #: Seconds that everything together may take; what has not answered by then is said so.
 WITHIN = 8.0
+#: How many names are told to somebody who asks for one that there is not.
+_NAMED = 20
 
 
 async def gather(site: Site, *, about: str = "", within: float = WITHIN) -> Status:
@@ -49,8 +51,11 @@ def _scope(site: Site, about: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return config.projects[about].services, (config.projects[about].host,)
     if about in site.hosts:
         return tuple(one for one in config.services if config.host_of(one) == about), (about,)
-    known = {*config.services, *config.projects, *site.hosts}
-    raise UsageError(f"There is no service, project or host `{about}`.{suggestion(about, known)}")
+    known = [*config.services, *(one for one in config.projects if one not in config.services), *site.hosts]
+    meant = (
+        suggestion(about, known) or f" There are: {', '.join(known[:_NAMED])}{', …' if len(known) > _NAMED else ''}."
+    )
+    raise UsageError(f"There is no service, project or host `{shown(about)}`.{meant}")
 
 
 async def _probe(site: Site, name: str, within: float) -> Probe | None:

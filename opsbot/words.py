@@ -22,13 +22,15 @@ class Project:
 
     name: str
 
-    GRAMMAR: ClassVar = re.compile(r"[a-z][a-z0-9-]{0,62}")
+    GRAMMAR: ClassVar = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+    #: The command that lists what there is.
+    LISTED_BY: ClassVar = "projects"
 
     @classmethod
     def parse(cls, word: str) -> Self:
         """Take a typed word."""
         if not cls.GRAMMAR.fullmatch(word):
-            raise UsageError("A project's name has small letters, digits and dashes, and begins with a letter.")
+            raise UsageError("A project's name has small letters, digits, - and _, and begins with a letter.")
         return cls(word)
 
     def __str__(self) -> str:
@@ -46,10 +48,17 @@ class Target:
     project: Project | None = None
     generation: int | None = None
 
+    NOUN: ClassVar = "project"
+    LISTED_BY: ClassVar = "projects"
+    #: A number is none of the names, and is one all the same.
+    NUMBERS: ClassVar = True
+
     @classmethod
     def parse(cls, word: str) -> Self:
         """Take a typed word: a number is a generation."""
-        if word.isascii() and word.isdigit() and len(word) <= 9:  # noqa: PLR2004 - more digits than any profile has
+        if word.isascii() and word.isdigit():
+            if len(word) > 9:  # noqa: PLR2004 - more digits than any profile has
+                raise UsageError("A generation is a number like 31; `generations` lists them.")
             return cls(generation=int(word))
         return cls(project=Project.parse(word))
 

@@ -3,7 +3,7 @@
 from opsbot import NO_WORDS, Context, Words, command
 
 
-@command
+@command(aliases=("hi", "hey"))
 async def hello(name: str = "world") -> str:
     """Greet NAME."""
     return f"Hello, {name}!"

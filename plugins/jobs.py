@@ -7,6 +7,10 @@ from opsbot.model import Level
 from opsbot.render.jobs import final_report, report, summary, title
 from opsbot.render.text import lines, words
 from opsbot.render.times import age, clock
+from opsbot.typed import shown
+
+#: How many jobs the history shows at most, and how many may be open beside them.
+_MOST, _OPEN = 30, 10
 
 
 @command(needs="member", aliases=("jobs",))
@@ -26,8 +30,10 @@ async def job(ctx: Context, id: str = "") -> Text:  # noqa: A002 - the argument'
 
 
 @command(needs="contributor", aliases=("stop",))
-async def cancel(ctx: Context, id: str) -> str:  # noqa: A002 - the argument's name is what people read
+async def cancel(ctx: Context, id: str = "") -> str:  # noqa: A002 - the argument's name is what people read
     """Stop job ID: a build is stopped, an activation that is not committed yet goes back."""
+    if not id:
+        raise UsageError(await _which(ctx))
     found = await _find(ctx, id)
     if ctx.person.name != found.person and ctx.person.level < Level.ADMIN:
         raise RefusedError(f"No: #{found.number} is {found.person}'s; they or an admin may cancel it.")
@@ -61,7 +67,9 @@ async def locks(ctx: Context) -> Text:
 async def history(ctx: Context, count: int = 10) -> Text:
     """Show the newest COUNT jobs that have ended: when, who, what, and how."""
     site, now = ctx.site, ctx.site.clock.now()
-    ended = [one for one in await site.ledger.jobs(limit=min(count, 30) + 5) if one.ended_at is not None]
+    count = max(1, min(count, _MOST))
+    # The open ones are left out, of which there are few.
+    ended = [one for one in await site.ledger.jobs(limit=count + _OPEN) if one.ended_at is not None]
     rows = [
         words(f"{clock(one.ended_at or now, site.config.zone, now)} {title(one)}: {one.details.get('headline', '')}")
         for one in ended[:count]
@@ -76,5 +84,13 @@ def _age(found: Job, now: datetime) -> str:
 async def _find(ctx: Context, name: str) -> Job:
     found = await ctx.site.ledger.job(name)
     if found is None:
-        raise UsageError(f"There is no job `{name}`. `job` lists the newest ones.")
+        raise UsageError(f"There is no job `{shown(name)}`. `{ctx.site.config.prefix}job` lists the newest ones.")
     return found
+
+
+async def _which(ctx: Context) -> str:
+    opened = await ctx.site.ledger.jobs(open_only=True)
+    if not opened:
+        return "There is nothing to cancel: no job is open."
+    shortest = f"{ctx.site.config.prefix}cancel {opened[0].number}"
+    return "\n".join([f"Which one? For instance `{shortest}`.", *(title(one) for one in opened)])

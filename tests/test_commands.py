@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsbot import LAST_PROVED, MAIN, NO_WORDS, Project, Revision, Target, UsageError, Words
-from opsbot.commands import Command, command_from, parse, split
+from opsbot.commands import Command, command_from
 from opsbot.model import Level
+from opsbot.parsing import parse
+from opsbot.typed import split
 
 CHOICES = {Project: ("hello-bot", "platform", "web-shop"), Target: ("hello-bot", "web-shop")}
 
@@ -58,6 +60,17 @@ def test_a_signature_is_the_usage() -> None:
         ("hello-bot —dry-run", {"project": Project("hello-bot"), "dry_run": True}),
         ("hello-bot --reason it was time", {"project": Project("hello-bot"), "reason": "it was time"}),
         ("hello-bot --reason=“it was time”", {"project": Project("hello-bot"), "reason": "it was time"}),
+        ("hello-bot —reason it’s “late” – again", {"project": Project("hello-bot"), "reason": "it's late – again"}),
+        (
+            "hello-bot --reason don't ask —dry-run",
+            {"project": Project("hello-bot"), "reason": "don't ask", "dry_run": True},
+        ),
+        ("hello-bot –Reason slow —we go on", {"project": Project("hello-bot"), "reason": "slow —we go on"}),
+        ("hello-bot --reason slow -- so slow", {"project": Project("hello-bot"), "reason": "slow -- so slow"}),
+        ("hello-bot —dry_run", {"project": Project("hello-bot"), "dry_run": True}),
+        ("-dry-run hello\u2011bot", {"project": Project("hello-bot"), "dry_run": True}),
+        ("«hello-bot» “v1”", {"project": Project("hello-bot"), "revision": Revision("v1")}),
+        ("-- hello-bot", {"project": Project("hello-bot")}),
         (
             "hello-bot --reason a b --dry-run",
             {"project": Project("hello-bot"), "reason": "a b", "dry_run": True},
@@ -72,7 +85,7 @@ def test_words_find_their_places(text: str, expected: dict[str, object]) -> None
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "PROJECT is missing."),
+        ("", "PROJECT is missing. `!projects` lists them."),
         ("helo-bot", "There is no project `helo-bot`. Did you mean `hello-bot`?"),
         ("hello-bot main more", "`more` is one word too many."),
         ("hello-bot --dry", "`deploy` has no option `--dry`. Did you mean `--dry-run`?"),
@@ -80,10 +93,17 @@ def test_words_find_their_places(text: str, expected: dict[str, object]) -> None
         ("hello-bot --reason", "`--reason` needs a value."),
         ("hello-bot --dry-run --dry-run", "`--dry-run` is there twice."),
         ("hello-bot 'main", "There is a quotation mark without its partner."),
-        ("'hello-bot; reboot'", "A project's name has small letters"),
-        ("../../x", "A project's name has small letters"),
+        ("hello-bot \\", "There is a backslash at the end, with nothing after it."),
+        ("HELLO-BOT", "There is no project `HELLO-BOT`. Did you mean `hello-bot`?"),
+        ("hello-bot —dry", "`deploy` has no option `--dry`. Did you mean `--dry-run`?"),
+        ("42", "There is no project `42`."),
+        ("x" * 4001, "That is too long for a command: 4,001 characters, where 4,000 is the most."),
+        ("x " * 500, "There is no project `x`."),
+        ("x" * 3000, "There is no project `" + "x" * 59 + "…`."),
+        ("'hello-bot; reboot'", "There is no project `hello-bot; reboot`. Did you mean `hello-bot`?"),
+        ("../../x", "There is no project `../../x`. `!projects` lists them."),
         ("hello-bot --upload-pack=x", "has no option"),
-        ("hello-bot -x", "A revision is the name of a branch"),
+        ("hello-bot -x", "`deploy` has no option `--x`."),
         ("hello-bot a..b", "A revision is the name of a branch"),
         ("hello-bot 'main$(reboot)'", "A revision is the name of a branch"),
     ],
@@ -100,7 +120,7 @@ def test_a_number_is_a_generation() -> None:
     """`!rollback` takes a project or the number of a generation."""
     assert arguments("31", made(rollback)) == {"target": Target(generation=31)}
     assert arguments("web-shop", made(rollback)) == {"target": Target(project=Project("web-shop"))}
-    with pytest.raises(UsageError, match="COUNT is a number, not `x`"):
+    with pytest.raises(UsageError, match="COUNT is a number, like 20, not `x`"):
         arguments("x", made(lines))
 
 

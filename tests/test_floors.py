@@ -12,7 +12,20 @@ TOP = Path(__file__).parent.parent
 #: From the ground up. A part imports from its own floor and from those that stand before it.
 FLOORS = {
     "values": ("model", "errors", "ports", "words", "letters", "snapshot", "happened", "footprint"),
-    "pure": ("commands", "policy", "rules", "rulebook", "people", "render", "config", "answers", "masks"),
+    "pure": (
+        "commands",
+        "parsing",
+        "typed",
+        "addressed",
+        "policy",
+        "rules",
+        "rulebook",
+        "people",
+        "render",
+        "config",
+        "answers",
+        "masks",
+    ),
     "logic": ("bot", "context", "site", "status", "plugins", "jobs", "health", "watched"),
     "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs"),
     "top": ("app", "check", "cli", "connect", "expected", "oversight", "__main__"),

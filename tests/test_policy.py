@@ -40,7 +40,7 @@ def rule(*, allow: bool = False, commands: str = "", unless: Terms | None = None
     ("person", "needs", "arguments", "allowed", "reason"),
     [
         (STRANGER, Level.STRANGER, {}, True, "this needs stranger"),
-        (STRANGER, Level.MEMBER, {}, False, "you are nobody that I know"),
+        (STRANGER, Level.MEMBER, {}, False, "I do not know you yet"),
         (MEMBER, Level.MEMBER, {}, True, "bob is member"),
         (MEMBER, Level.DEPLOYER, {}, False, "this needs the level deployer; bob is member"),
         (DEPLOYER, Level.DEPLOYER, {"project": Project("web-shop")}, True, "eve is deployer"),

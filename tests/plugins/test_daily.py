@@ -7,23 +7,87 @@ from opsbot.testing import Bench
 
 @pytest.mark.parametrize(
     "text",
-    ["@opsbot hello", "opsbot: hello", "@opsbot:example.org hello", "@opsbot: !hello", "OPSBOT, hello", "!HELLO"],
+    [
+        "@opsbot hello",
+        "opsbot: hello",
+        "@opsbot:example.org hello",
+        "@opsbot: !hello",
+        "OPSBOT, hello",
+        "!HELLO",
+        "!hi",
+    ],
 )
 async def test_the_bot_can_be_called_by_its_name(bench: Bench, text: str) -> None:
     """A command follows the prefix or the bot's own name."""
     assert await bench.say("member", text) == "Hello, world!"
 
 
-@pytest.mark.parametrize("text", ["opsbot is nice", "I think @opsbot deploy hello-bot", "opsbot", "hello opsbot"])
+@pytest.mark.parametrize(
+    "text", ["opsbot is nice", "I think @opsbot deploy hello-bot", "hello opsbot", "opsbot deploy hello-bot"]
+)
 async def test_talk_about_the_bot_is_no_command(bench: Bench, text: str) -> None:
     """The bot's name within a sentence calls nobody."""
     assert await bench.say("deployer", text) == ""
 
 
-@pytest.mark.parametrize("text", ["@opsbot thanks!", "!thx", "!thanks a lot", "@opsbot cheers"])
+@pytest.mark.parametrize(
+    "text",
+    ["@opsbot thanks!", "!thx", "!thanks a lot", "@opsbot cheers", "thank you, @opsbot!", "Thanks opsbot", "!thanks"],
+)
 async def test_thanks_are_answered(bench: Bench, text: str) -> None:
-    """Thanks are answered as a person expects."""
+    """Thanks are answered as a person expects, before the bot's name and after it."""
     assert await bench.say("member", text) == "You are welcome, member."
+
+
+@pytest.mark.parametrize(
+    "text", ["!help", "@opsbot help", "opsbot help", "opsbot: help!", "!help me please", "help @opsbot"]
+)
+async def test_help_is_what_a_person_expects(bench: Bench, text: str) -> None:
+    """However somebody asks for help, the commands are listed with their arguments."""
+    assert "`!deploy PROJECT [REVISION]` Put REVISION of PROJECT on its host." in await bench.say("member", text)
+
+
+@pytest.mark.parametrize("text", ["@opsbot", "opsbot?", "@opsbot:", "@opsbot:example.org", "!", "opsbot"])
+async def test_a_bare_call_is_answered(bench: Bench, text: str) -> None:
+    """Who only calls the bot learns where to begin."""
+    assert await bench.say("member", text) == "Yes? `!help` lists what I can do."
+
+
+@pytest.mark.parametrize("words", ["--help", "hello-bot —help", "-h"])
+async def test_every_command_explains_itself(bench: Bench, words: str) -> None:
+    """`--help` anywhere shows the help of a command and runs nothing."""
+    assert (await bench.say("deployer", f"!deploy {words}")).startswith("Usage: !deploy PROJECT")
+    assert bench.host.asked == []
+
+
+async def test_one_message_is_one_command(bench: Bench) -> None:
+    """Of several commands in one message none is run."""
+    answer = await bench.say("deployer", "!deploy hello-bot\n!rollback")
+
+    assert answer == "Nothing of this was run: send one command in a message."
+    assert bench.host.asked == []
+
+
+async def test_a_relay_that_repeats_the_bot_is_not_answered(bench: Bench) -> None:
+    """What the bot said itself is not answered when somebody says it to the bot, so that no two talk for ever."""
+    said = await bench.say("@relay:example.org", "@opsbot fly")
+
+    assert "There is no command `!fly`." in said
+    assert await bench.say("@relay:example.org", f"opsbot: {said}") == ""
+
+
+async def test_who_never_says_a_command_is_not_answered_for_ever(bench: Bench) -> None:
+    """Ten times in a row nonsense is answered; after a command, or ten minutes of silence, again."""
+    answers = [await bench.say("@relay:example.org", f"opsbot: nonsense number {n}") for n in range(12)]
+
+    assert [bool(answer) for answer in answers] == [True] * 10 + [False] * 2
+    assert await bench.say("@relay:example.org", "!hello") == "Hello, world!"
+    assert await bench.say("@relay:example.org", "!fly")
+
+
+async def test_cancel_without_a_job_names_those_that_are_open(bench: Bench) -> None:
+    """`!cancel` alone says what there is to cancel."""
+    assert await bench.say("deployer", "!cancel") == "There is nothing to cancel: no job is open."
 
 
 async def test_an_alias_is_its_command(bench: Bench) -> None:
@@ -45,6 +109,7 @@ async def test_status_of_one_thing(bench: Bench) -> None:
     assert "hello-bot" not in project
     assert "memory" in host
     assert "Did you mean `web-shop`?" in await bench.say("member", "!status webshop")
+    assert "There are: homeserver, opsbot, hello-bot, web-shop, ops-jrz1." in await bench.say("member", "!status xyz")
 
 
 async def test_why_tells_the_reason(bench: Bench) -> None:
@@ -56,7 +121,13 @@ async def test_why_tells_the_reason(bench: Bench) -> None:
         "admin", "!why deployer !deploy platform"
     )
     assert "Only admins may ask about others." in await bench.say("member", "!why admin deploy platform")
-    assert "There is no command" in await bench.say("member", "!why fly")
+    assert "There is no person and no command `fly`." in await bench.say("member", "!why fly")
+    assert "member may not say `deploy`: this needs" in await bench.say("member", "!why deploy")
+    assert "PROJECT is missing." in await bench.say("deployer", "!why deploy")
+    assert (
+        "contributor may say `deploy hello-bot --dry-run`: contributor is contributor; this needs"
+        in await bench.say("admin", "!why @contributor:example.org deploy hello-bot --dry-run")
+    )
     assert "Name a command, too" in await bench.say("admin", "!why deployer")
 
 
