@@ -5,31 +5,28 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from opsbot.onhost import arm, files, plan, units
+from opsbot.onhost import arm, files
 from opsbot.onhost.commit import commit, end, go_back, sweep
-from opsbot.onhost.config import Config, Project
+from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.ledger import Entry
-from opsbot.onhost.prove import Health, prove
+from opsbot.onhost.order import Order
+from opsbot.onhost.prove import Doctor, prove
 from opsbot.onhost.record import OvertakenError, Record, enter, host_lock
 from opsbot.onhost.revert import reason_for, resume
-from opsbot.onhost.state import ENDED, built, folders, holder, real, switch_request
+from opsbot.onhost.state import ENDED, folders, holder, real, switch_request
 from opsbot.onhost.switch import switch
 from opsbot.onhost.systems import (
     commit_of_running,
     current_generation,
-    generation_link,
     ledger,
     pins_of,
     running_generation,
 )
 
 _POLL = 0.2
-_SETTLE = 10
 _HOST_PATIENCE = 3.0
 
 
@@ -44,53 +41,18 @@ class GoBackError(Exception):
 class Activation:
     """One activation, from the check of its base to its end; its process holds the host's lock."""
 
-    def __init__(self, record: Record, verb: str, arguments: dict[str, Any]) -> None:
-        self.record, self.config, self.job = record, record.config, record.job
-        self.verb, self.arguments = verb, arguments
-        self.touched: frozenset[str] = frozenset()
-        # Found out before the switch: after it, the name that we were called by leads to another helper.
+    def __init__(self, record: Record, order: Order) -> None:
+        self.record, self.order = record, order
+        self.config, self.job = record.config, record.job
+        # Found out before the switch: after it, the names that lead to them may lead to others.
         self.helper = arm.this_helper()
-
-    @cached_property
-    def target(self) -> dict[str, Any]:
-        """What is to be put in place: the build of this job, or a recorded generation."""
-        if self.verb == "activate":
-            result = built(self.config, self.job)
-            keys = ("project", "system", "base", "base_commit", "base_pins", "commit", "pins")
-            return {key: result.get(key) for key in keys}
-        number = self.arguments["generation"]
-        system = real(generation_link(self.config, number))
-        entry = ledger(self.config).entry(number, system)
-        commit_id = entry.commit if entry else None
-        pins = pins_of(self.config, commit_id, system)
-        return {"project": None, "system": system, "generation": number, "commit": commit_id, "pins": pins}
-
-    @property
-    def projects(self) -> list[Project]:
-        """The projects whose checks count: the one that is deployed, or all."""
-        only = self.config.projects.get(self.target["project"] or "")
-        return [only] if only else list(self.config.projects.values())
-
-    @property
-    def window(self) -> int:
-        """Seconds in which the bot must confirm."""
-        longest = max((project.window for project in self.projects), default=180)
-        return int(self.arguments["window"] or longest)
+        self.doctor = Doctor.of(order.services, self.config.check_user)
 
     def check(self) -> dict[str, Any]:
-        """Compare the base once more and return the first fields of the state; HostError when it may not go on."""
-        running, base = real(self.config.running), self.arguments["base"]
-        if running != base or self.target.get("base", base) != base:
-            raise HostError("base-moved", "Another system runs than the one that this was prepared for.")
-        system = self.target["system"]
-        if not (Path(system) / "nixos-version").is_file():
-            raise HostError("failed", "The system is no longer in the store; prepare it again.")
-        if system == running and real(self.config.profile) == system:
-            raise HostError("conflict", "This system runs already, and it is the default.")
-        if (why := reason_for(self.config, self.job)) is not None:
-            raise HostError("cancelled", why)
-        self.before = Health.look(self.projects)
-        return {"verb": self.verb, **self.target, "base": base, "window": self.window}
+        """Look at everything once more before it begins; HostError when it may not."""
+        fields = self.order.check()
+        self.before = self.doctor.look_before()
+        return fields
 
     def go(self, fields: dict[str, Any]) -> None:
         """Run to the end; FIELDS are what `check` returned."""
@@ -135,15 +97,12 @@ class Activation:
         self.record.folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self.config.path, self.record.folder / "config.json")
         self.record.log.touch()
-        arm.keep(self.record.folder, self.arguments["base"], self.target["system"], self.helper)
+        arm.keep(self.record.folder, self.order.base, self.order.system, self.helper)
 
     def _arm(self) -> None:
-        system, base = self.target["system"], self.arguments["base"]
-        self._adopt(base)
-        effects = plan.unit_changes(Path(base), Path(system))
-        own = {name for project in self.projects if self.target["project"] == project.name for name in project.units}
-        together = {**units.read_units(Path(base)), **units.read_units(Path(system))}
-        self.touched = units.depending(together, effects.touched() | own)
+        self._adopt(self.order.base)
+        # Read now: which units run is another question after the switch.
+        self.record.say(f"touches {', '.join(sorted(self.order.touched)) or 'no unit'}")
         self._timer(self.config.activation)
         self._stop()
 
@@ -160,14 +119,14 @@ class Activation:
 
     def _adopt(self, base: str) -> None:
         """Record the generation that runs as proved, when this host was never switched by opsbot."""
-        number = running_generation(self.config)
+        number, target = running_generation(self.config), self.order.target
         if ledger(self.config).empty and number is not None:
-            commit_id = self.target.get("base_commit") or commit_of_running(self.config)
-            pins = self.target.get("base_pins") or pins_of(self.config, commit_id, base)
+            commit_id = target.get("base_commit") or commit_of_running(self.config)
+            pins = target.get("base_pins") or pins_of(self.config, commit_id, base)
             enter(self.config, Entry(generation=number, system=base, commit=commit_id, pins=pins, at=time.time()))
 
     def _switch(self) -> None:
-        system = self.target["system"]
+        system = self.order.system
         self.record.say(f"activating {system}")
         self.record.move("activating", switched=True)
         done = switch(system, "test", self.record.log, again=True)
@@ -185,8 +144,8 @@ class Activation:
 
     def _prove(self) -> None:
         self.record.move("proving")
-        settle = max((project.settle for project in self.projects), default=_SETTLE)
-        verdict = prove(self.before, self.projects, self.touched, settle, self._stop)
+        order = self.order
+        verdict = prove(self.before, self.doctor, order.counted, within=order.settle, stop=self._stop)
         with self.record.mine() as state:
             self.record.write(state["status"], warnings=list(verdict.warnings))
         if verdict.faults:
@@ -194,14 +153,14 @@ class Activation:
 
     def _wait(self) -> None:
         confirm = folders(self.config).request(self.job, "confirm")
-        self._timer(self.window + arm.MARGIN)
-        deadline = time.monotonic() + self.window
-        self.record.move("waiting", deadline=round(time.time() + self.window, 1))
-        self.record.say(f"waiting {self.window} s for a word from the bot")
+        self._timer(self.order.window + arm.MARGIN)
+        deadline = time.monotonic() + self.order.window
+        self.record.move("waiting", deadline=round(time.time() + self.order.window, 1))
+        self.record.say(f"waiting {self.order.window} s for a word from the bot")
         while not confirm.exists():
             self._stop()
             if time.monotonic() > deadline:
-                raise GoBackError(f"Nobody confirmed within {self.window} s.")
+                raise GoBackError(f"Nobody confirmed within {self.order.window} s.")
             time.sleep(_POLL)
 
     def _commit(self) -> None:
@@ -241,4 +200,4 @@ def activate(config: Config, job: str, parse: Callable[[str, dict[str, Any]], di
 def _admit(record: Record, verb: str, arguments: dict[str, Any], *, free: bool) -> Activation:
     if not free or holder(record.config) not in (None, record.job):
         raise HostError("busy", f"Job {holder(record.config)} holds this host.")
-    return Activation(record, verb, arguments)
+    return Activation(record, Order(record.config, record.job, verb, arguments))

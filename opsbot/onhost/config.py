@@ -1,24 +1,14 @@
 """The host's own configuration, which root writes and which the bot cannot change."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from opsbot.onhost.errors import HostError
-
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]{0,127}\.(service|socket|timer|target|path|mount)")
-_SECONDS = range(1, 3601)
-
-
-class ConfigError(HostError):
-    """The host's configuration is wrong."""
-
-    def __init__(self, where: str, what: str) -> None:
-        super().__init__("failed", f"The host's configuration is wrong at {where}: {what}")
+from opsbot.onhost.sections import NAME, ConfigError, Section
+from opsbot.onhost.services import Service, checks, service
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,19 +21,13 @@ class Remote:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Project:
+class Project(Service):
     """One flake input of the platform, and how to tell that it is well."""
 
-    name: str
     input: str
     remote: Remote
-    units: tuple[str, ...] = ()
-    http: tuple[str, ...] = ()
-    tcp: tuple[str, ...] = ()
     #: Seconds in which the bot must confirm.
     window: int = 180
-    #: Seconds that its checks may take to hold after a switch.
-    settle: int = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +44,10 @@ class Config:
     boot_id: Path
     platform: Remote
     projects: Mapping[str, Project]
+    #: What else runs on the host and has a way to tell that it is well.
+    services: Mapping[str, Service]
+    #: The user who runs the commands of the checks.
+    check_user: str = "opsbot-check"
     restart: tuple[str, ...] = ()
     logs: tuple[str, ...] = ("*",)
     #: Seconds in which an activation must have come as far as waiting for the bot.
@@ -78,66 +66,21 @@ class Config:
         return self.projects[name]
 
 
-class _Section:
-    """One JSON object of the file; what is not taken from it is an error."""
-
-    def __init__(self, value: Any, where: str) -> None:
-        if not isinstance(value, dict):
-            raise ConfigError(where, "this must be an object")
-        self.rest: dict[str, Any] = dict(value)
-        self.where = where
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self.rest.pop(key, default)
-        if not isinstance(value, str) or not value or value.startswith("-"):
-            raise ConfigError(f"{self.where}.{key}", "this must be a text")
-        return value
-
-    def maybe(self, key: str) -> str | None:
-        return self.text(key) if self.rest.get(key) is not None else self.rest.pop(key, None)
-
-    def texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        value = self.rest.pop(key, list(default))
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise ConfigError(f"{self.where}.{key}", "this must be a list of texts")
-        return tuple(value)
-
-    def units(self, key: str) -> tuple[str, ...]:
-        names = self.texts(key)
-        for name in names:
-            if not UNIT.fullmatch(name):
-                raise ConfigError(f"{self.where}.{key}", f"{name} is not the name of a unit")
-        return names
-
-    def seconds(self, key: str, default: int) -> int:
-        value = self.rest.pop(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value not in _SECONDS:
-            raise ConfigError(f"{self.where}.{key}", "this must be a number of seconds from 1 to 3600")
-        return value
-
-    def end(self) -> None:
-        for key in self.rest:
-            raise ConfigError(f"{self.where}.{key}", "there is no such key")
-
-
-def _remote(section: _Section) -> Remote:
+def _remote(section: Section) -> Remote:
     return Remote(url=section.text("url"), branch=section.text("branch", "main"), push_url=section.maybe("push_url"))
 
 
 def _project(name: str, value: Any) -> Project:
     where = f"projects.{name}"
-    if not NAME.fullmatch(name) or name == "platform":
+    if name == "platform":
         raise ConfigError(where, "this is not a name for a project")
-    section = _Section(value, where)
+    section = Section(value, where)
     project = Project(
         name=name,
         input=section.text("input", name),
         remote=_remote(section),
-        units=section.units("units"),
-        http=section.texts("http"),
-        tcp=section.texts("tcp"),
         window=section.seconds("window", 180),
-        settle=section.seconds("settle", 10),
+        **checks(name, section),
     )
     section.end()
     return project
@@ -146,13 +89,10 @@ def _project(name: str, value: Any) -> Project:
 def parse(text: str, path: Path) -> Config:
     """Turn the JSON text of the file at PATH into a configuration; the first thing that is wrong is told."""
     try:
-        section = _Section(json.loads(text), "the top")
+        section = Section(json.loads(text), "the top")
     except ValueError as error:
         raise ConfigError("the top", f"this is not JSON ({error})") from error
-    platform = _Section(section.rest.pop("platform", None), "platform")
-    projects = section.rest.pop("projects", {})
-    if not isinstance(projects, dict):
-        raise ConfigError("projects", "this must be an object")
+    platform = Section(section.rest.pop("platform", None), "platform")
     config = Config(
         path=path,
         host=section.text("host"),
@@ -162,7 +102,9 @@ def parse(text: str, path: Path) -> Config:
         booted=Path(section.text("booted", "/run/booted-system")),
         boot_id=Path(section.text("boot_id", "/proc/sys/kernel/random/boot_id")),
         platform=_remote(platform),
-        projects={name: _project(name, value) for name, value in projects.items()},
+        projects={name: _project(name, value) for name, value in section.named("projects").items()},
+        services={name: service(name, value) for name, value in section.named("services").items()},
+        check_user=section.text("check_user", "opsbot-check"),
         restart=section.units("restart"),
         logs=section.texts("logs", ("*",)),
         activation=section.seconds("activation", 900),
@@ -171,6 +113,8 @@ def parse(text: str, path: Path) -> Config:
     section.end()
     if not NAME.fullmatch(config.host):
         raise ConfigError("host", "this is not a host's name")
+    if config.check_user == "root":
+        raise ConfigError("check_user", "checks do not run as root")
     return config
 
 

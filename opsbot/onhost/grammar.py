@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opsbot.onhost.config import NAME, UNIT
 from opsbot.onhost.errors import HostError
+from opsbot.onhost.sections import NAME, UNIT
 
 #: Bytes that a request may have.
 REQUEST_LIMIT = 64 * 1024

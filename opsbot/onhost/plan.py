@@ -39,6 +39,14 @@ def unit_changes(old: Path, new: Path) -> units.Changes:
     return units.changes(before, after, wants, active)
 
 
+def touched(old: Path, new: Path, effects: units.Changes) -> frozenset[str]:
+    """Return every unit that a switch between two systems changes or moves, and those that fall with them.
+
+    One that has changed counts though it does not run: a switch starts what the targets want.
+    """
+    return units.depending({**units.read_units(old), **units.read_units(new)}, {*effects.touched(), *effects.changed})
+
+
 def moves(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, list[str | None]]:
     """Return the pins that differ, each with its old and its new commit."""
     names = sorted(before.keys() | after.keys())
@@ -76,14 +84,15 @@ def _read(base: str, system: str, own: Collection[str]) -> dict[str, Any]:
     closure = nix.parse_diff(must(run(nix.diff_closures(base, system), within=60)))
     kernel = trees.kernel_changed(old, new)
     changed = [*effects.changed, *trees.changed_files(old, new), *(["kernel"] if kernel else [])]
-    touched = sorted({*changed, *effects.touched()})
+    differ = sorted({*changed, *effects.touched()})
     return {
         "system": system,
         "base": base,
         "closure": closure,
         "units": {name: list(getattr(effects, name)) for name in ("stop", "start", "restart", "reload")},
-        "own": [name for name in touched if name in own],
-        "foreign": [name for name in touched if name not in own],
+        "touched": sorted(touched(old, new, effects)),
+        "own": [name for name in differ if name in own],
+        "foreign": [name for name in differ if name not in own],
         "kernel_changed": kernel,
         "free": {name: space["free"] for name, space in disks().items()},
     }

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from opsbot.onhost.errors import HostError, StoppedError
 
@@ -34,6 +34,18 @@ class Done:
         """Return the last line that says something."""
         lines = [line.strip() for line in (self.err or self.out).splitlines() if line.strip()]
         return lines[-1][:500] if lines else f"{Path(self.argv[0]).name} ended with {self.code} and said nothing."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """Another user, as whom a command runs."""
+
+    user: int
+    group: int
+
+    def asked(self) -> dict[str, Any]:
+        """Return what Popen is told; only root can become somebody else, and only root must."""
+        return {"user": self.user, "group": self.group, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 def must(done: Done, code: str = "failed") -> str:
@@ -79,10 +91,12 @@ def run(
     log: Path | None = None,
     stdin: str = "",
     stop: Callable[[], bool] = lambda: False,
+    account: Account | None = None,
 ) -> Done:
     """Run one command WITHIN so many seconds, its output kept or appended to LOG; never raises for its exit code.
 
     ENV is added to this process's own. STOP is asked ten times a second; when it says yes, StoppedError is raised.
+    With an ACCOUNT the command runs as that user, in no group but its own, and sees ENV alone.
     """
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(stdin.encode())
@@ -92,11 +106,12 @@ def run(
             process = subprocess.Popen(
                 list(argv),
                 cwd=cwd,
-                env={**os.environ, **(env or {})},
+                env={**({} if account else os.environ), **(env or {})},
                 stdin=given,
                 stdout=target or out,
                 stderr=target or err,
                 start_new_session=True,
+                **(account.asked() if account else {}),
             )
         except OSError as error:
             raise HostError("failed", f"{argv[0]} cannot be run on this host: {error.strerror}.") from error

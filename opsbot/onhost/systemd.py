@@ -79,7 +79,7 @@ def _epoch(text: str) -> float | None:
 
 
 def parse_failed(text: str) -> list[str]:
-    """Read the units that `systemctl list-units --failed` names."""
+    """Read the units that `systemctl list-units` names."""
     rows = [line.replace("●", " ").split() for line in text.splitlines()]
     return sorted(row[0] for row in rows if row)
 
@@ -95,9 +95,10 @@ def show(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {name: found.get(name, {"active": "not-found"}) for name in names}
 
 
-def failed() -> list[str]:
-    """Return the units that have failed, sorted."""
-    argv = ("systemctl", "list-units", "--failed", "--plain", "--no-legend", "--no-pager")
+def failed(*, or_trying: bool = False) -> list[str]:
+    """Return the units that have failed, sorted; OR_TRYING: also those that wait to be started again after it."""
+    states = "failed,auto-restart" if or_trying else "failed"
+    argv = ("systemctl", "list-units", f"--state={states}", "--plain", "--no-legend", "--no-pager")
     return parse_failed(must(run(argv, within=20)))
 
 

@@ -20,8 +20,8 @@ class HasUnit(Protocol):
 
 
 def touched_units(plan: Json) -> frozenset[str]:
-    """Return the units that activating a plan would stop, start, restart or reload."""
-    return frozenset(unit for change in plan["units"].values() for unit in change)
+    """Return the units that activating a plan would stop, start, restart or reload, and those that fall with them."""
+    return frozenset(plan.get("touched", ())).union(*plan["units"].values())
 
 
 def impact(plan: Json, services: Mapping[str, HasUnit]) -> str:

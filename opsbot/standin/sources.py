@@ -47,6 +47,8 @@ class Project:
     test: str | None = None
     type: str = "notify"
     restart: str = "no"
+    #: Seconds until it is started again.
+    restart_seconds: float = 0.1
     #: Seconds that its build takes beside its tests.
     build_seconds: float = 0.0
 

@@ -171,4 +171,4 @@ class SystemBuilder:
 
 
 def _ways(project: Project) -> tuple[str, ...]:
-    return (f"Restart={project.restart}", "RestartSec=100ms", f"Type={project.type}")
+    return (f"Restart={project.restart}", f"RestartSec={project.restart_seconds * 1000:.0f}ms", f"Type={project.type}")

@@ -27,6 +27,7 @@ def systemctl(layout: Layout, arguments: Sequence[str]) -> int:
     parser.add_argument("--full", "-l", action="store_true")
     parser.add_argument("--property", "-p", action="append", default=[])
     parser.add_argument("--timestamp", default="pretty")
+    parser.add_argument("--state", type=lambda words: words.split(","), default=[])
     parser.add_argument("verb")
     parser.add_argument("units", nargs="*")
     asked = parser.parse_intermixed_args(arguments)
@@ -36,7 +37,8 @@ def systemctl(layout: Layout, arguments: Sequence[str]) -> int:
         case "show":
             return _show(layout, asked)
         case "list-units":
-            _print([_row(one) for one in ask(layout, "failed" if asked.failed else "all")])
+            shown = ask(layout, "failed" if asked.failed else "all")
+            _print([_row(one) for one in shown if not asked.state or _in(one, asked.state)])
         case "is-active" | "is-failed" as verb:
             return _is(layout, verb.removeprefix("is-"), asked)
         case "status":
@@ -73,6 +75,10 @@ def _show(layout: Layout, asked: argparse.Namespace) -> int:
         blocks.append("\n".join(value if asked.value else f"{key}={value}" for key, value in pairs))
     _print(["\n\n".join(blocks)])
     return 0
+
+
+def _in(one: dict[str, str], states: Sequence[str]) -> bool:
+    return bool({one["LoadState"], one["ActiveState"], one["SubState"]}.intersection(states))
 
 
 def _row(one: dict[str, str]) -> str:

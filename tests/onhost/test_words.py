@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from opsbot.onhost import arm, facts, files, follow, git, nix, systemd
-from opsbot.onhost.config import ConfigError, Project, Remote, parse
+from opsbot.onhost.config import parse
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.ledger import Entry, Ledger
-from opsbot.onhost.prove import Health, concerned, judge
 from opsbot.onhost.run import TIMED_OUT, must, run
+from opsbot.onhost.sections import ConfigError
 from opsbot.onhost.switch import switch
 
 DERIVATION = f"/nix/store/{'a' * 32}-hello-bot-1.0.drv"
@@ -160,26 +160,6 @@ def test_a_ledger_of_the_next_version_can_be_read() -> None:
     assert Ledger.from_json({"generations": [entry], "more": 1}).by_system("/a") is not None
 
 
-def _health(failed: set[str], well: set[str], ill: set[str]) -> Health:
-    return Health(failed=frozenset(failed), well=frozenset(well), ill=frozenset(ill))
-
-
-def test_only_what_was_well_and_was_touched_undoes_a_deploy() -> None:
-    """Units that had failed before, or that the deploy did not touch, and checks that failed before, are warnings."""
-    before = _health({"old.service"}, {"http://a/", "http://c/", "shop.service"}, {"http://b/"})
-    ill = {"http://a/", "http://b/", "http://c/", "shop.service"}
-    after = _health({"old.service", "far.service", "mine.service"}, set(), ill)
-    verdict = judge(before, after, frozenset({"mine.service", "old.service", "http://a/"}))
-    assert verdict.faults == ("mine.service has failed", "http://a/ was well before and is not now")
-    assert verdict.failed_units == ("mine.service",)
-    assert verdict.warnings == (
-        "far.service has failed meanwhile, but this deploy did not touch it.",
-        "http://c/ was well before and is not now, but this deploy did not touch it.",
-        "shop.service was well before and is not now, but this deploy did not touch it.",
-        "http://b/ is not well, and was not before.",
-    )
-
-
 @pytest.mark.parametrize(("first", "busy"), [(2, False), (101, False), (11, True)])
 def test_a_lock_met_by_the_second_try_does_not_mean_that_nothing_was_touched(
     tmp_path: Path, first: int, *, busy: bool
@@ -195,21 +175,6 @@ def test_a_lock_met_by_the_second_try_does_not_mean_that_nothing_was_touched(
     program.chmod(0o755)
     done = switch(str(tmp_path), "test", tmp_path / "log", again=True)
     assert (done.code, done.busy, done.active) == (11, busy, False)
-
-
-def _project(name: str, **keys: tuple[str, ...]) -> Project:
-    return Project(name=name, input=name, remote=Remote(url="u"), **keys)  # type: ignore[arg-type]
-
-
-def test_the_checks_of_a_project_count_when_one_of_its_units_was_touched() -> None:
-    """A project's checks count when the switch touched one of its units, or when it lists none."""
-    projects = [
-        _project("near", units=("near.service",), http=("http://near/",), tcp=("h:1",)),
-        _project("far", units=("far.service",), http=("http://far/",), tcp=("h:2",)),
-        _project("page", http=("http://page/",)),
-    ]
-    counted = concerned(projects, frozenset({"near.service"}))
-    assert counted == {"near.service", "http://near/", "h:1", "http://page/"}
 
 
 def test_memory_is_read_in_bytes() -> None:
@@ -365,6 +330,17 @@ def test_a_short_configuration_is_enough() -> None:
         ({"projects": {"platform": {"url": "u"}}}, "projects.platform"),
         ({"projects": {"a": {"url": "u", "settle": 0}}}, "projects.a.settle"),
         ({"restart": ["nginx"]}, "restart"),
+        ({"check_user": "root"}, "check_user"),
+        ({"services": {"forge": {"http": ["http://127.0.0.1/"]}}}, "services.forge.units"),
+        ({"services": {"forge": {"units": ["x.service"], "url": "u"}}}, "services.forge.url"),
+        ({"services": {"forge": {"units": ["x.service"], "tcp": ["22"]}}}, "services.forge.tcp"),
+        ({"services": {"forge": {"units": ["x.service"], "active": 10}}}, "services.forge.active"),
+        ({"projects": {"a": {"url": "u", "http": ["file:///etc/passwd"]}}}, "projects.a.http"),
+        ({"projects": {"a": {"url": "u", "http": [{"url": "http://h/", "status": 99}]}}}, "projects.a.http.status"),
+        ({"projects": {"a": {"url": "u", "http": ["http://h/", {"url": "http://h/"}]}}}, "projects.a.http"),
+        ({"projects": {"a": {"url": "u", "commands": {"x": "true"}}}}, "projects.a.commands.x"),
+        ({"projects": {"a": {"url": "u", "commands": {"x": ["true"]}}}}, "projects.a.commands.x"),
+        ({"projects": {"a": {"url": "u", "commands": {"x": {"argv": ["/x"], "user": "a"}}}}}, "commands.x.user"),
     ],
 )
 def test_a_wrong_configuration_is_told_by_its_place(change: dict[str, object], where: str) -> None:

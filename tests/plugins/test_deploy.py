@@ -407,3 +407,15 @@ async def test_a_bot_that_dies_anywhere_ends_the_job_once(bench: Bench, place: s
     assert "runs on `ops-jrz1`: generation 32" in answer
     assert len(bench.host.activations) == 1
     assert len(bench.host.generations) == 2
+
+
+async def test_a_homeserver_that_falls_with_what_it_needs_counts_as_touched(bench: Bench) -> None:
+    """A homeserver that restarts only because its database does must carry a message afterwards, too."""
+    bench.host.plan["units"] = {"stop": [], "start": [], "restart": ["postgresql.service"], "reload": []}
+    bench.host.plan["touched"] = ["conduwuit.service", "postgresql.service"]
+    bench.host.endings["activate"] = {"deadline": bench.clock.now().timestamp() + 60}
+    bench.host.on_activate = lambda: setattr(bench, "deaf", True)
+
+    answer = await bench.say("admin", "!deploy hello-bot")
+
+    assert "was undone: no message got through to the room." in answer

@@ -1,0 +1,103 @@
+"""What an activation was asked for: which system, for which projects, on which base."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from opsbot.onhost import plan
+from opsbot.onhost.config import Config, Project
+from opsbot.onhost.errors import HostError
+from opsbot.onhost.prove import near
+from opsbot.onhost.revert import reason_for
+from opsbot.onhost.services import Service
+from opsbot.onhost.state import built, real
+from opsbot.onhost.systems import generation_link, ledger, pins_of
+
+_SETTLE = 10
+
+
+@dataclass(frozen=True)
+class Order:
+    """One request to put a system in place; ARGUMENTS have passed the grammar."""
+
+    config: Config
+    job: str
+    verb: str
+    arguments: dict[str, Any]
+
+    @cached_property
+    def target(self) -> dict[str, Any]:
+        """What is to be put in place: the build of this job, or a recorded generation."""
+        if self.verb == "activate":
+            result = built(self.config, self.job)
+            keys = ("project", "system", "base", "base_commit", "base_pins", "commit", "pins")
+            return {key: result.get(key) for key in keys}
+        number = self.arguments["generation"]
+        system = real(generation_link(self.config, number))
+        entry = ledger(self.config).entry(number, system)
+        commit_id = entry.commit if entry else None
+        pins = pins_of(self.config, commit_id, system)
+        return {"project": None, "system": system, "generation": number, "commit": commit_id, "pins": pins}
+
+    @property
+    def system(self) -> str:
+        """The system to put in place."""
+        return str(self.target["system"])
+
+    @property
+    def base(self) -> str:
+        """The system that must be running."""
+        return str(self.arguments["base"])
+
+    @property
+    def projects(self) -> list[Project]:
+        """The projects that are meant: the one that is deployed, or all."""
+        only = self.config.projects.get(self.target["project"] or "")
+        return [only] if only else list(self.config.projects.values())
+
+    @property
+    def services(self) -> list[Service]:
+        """All that has a way to tell that it is well."""
+        return [*self.config.projects.values(), *self.config.services.values()]
+
+    @property
+    def window(self) -> int:
+        """Seconds in which the bot must confirm."""
+        longest = max((project.window for project in self.projects), default=180)
+        return int(self.arguments["window"] or longest)
+
+    def check(self) -> dict[str, Any]:
+        """Compare the base once more and return the first fields of the state; HostError when it may not go on."""
+        running = real(self.config.running)
+        if running != self.base or self.target.get("base", self.base) != self.base:
+            raise HostError("base-moved", "Another system runs than the one that this was prepared for.")
+        if not (Path(self.system) / "nixos-version").is_file():
+            raise HostError("failed", "The system is no longer in the store; prepare it again.")
+        if self.system == running and real(self.config.profile) == self.system:
+            raise HostError("conflict", "This system runs already, and it is the default.")
+        if (why := reason_for(self.config, self.job)) is not None:
+            raise HostError("cancelled", why)
+        return {"verb": self.verb, **self.target, "base": self.base, "window": self.window}
+
+    @cached_property
+    def touched(self) -> frozenset[str]:
+        """Every unit that the switch does something to, with what falls with it, and the deployed project's own."""
+        old, new = Path(self.base), Path(self.system)
+        own = {name for project in self.projects if self.target["project"] == project.name for name in project.units}
+        return plan.touched(old, new, plan.unit_changes(old, new)) | own
+
+    @property
+    def near(self) -> list[Service]:
+        """The services whose checks count."""
+        return near(self.services, self.touched, {project.name for project in self.projects})
+
+    @property
+    def counted(self) -> frozenset[str]:
+        """The units and checks that may undo this."""
+        return self.touched.union(*(service.checks for service in self.near))
+
+    @property
+    def settle(self) -> int:
+        """Seconds that all checks may take to hold."""
+        return max((service.settle for service in self.near), default=_SETTLE)
