@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from opsbot.context import Context as Context
+    from opsbot.context import Tick as Tick
     from opsbot.errors import OpsbotError as OpsbotError
     from opsbot.errors import RefusedError as RefusedError
     from opsbot.errors import StorageError as StorageError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from opsbot.model import Job as Job
     from opsbot.model import Text as Text
     from opsbot.plugins import command as command
+    from opsbot.plugins import schedule as schedule
     from opsbot.ports import Storage as Storage
     from opsbot.words import LAST_PROVED as LAST_PROVED
     from opsbot.words import MAIN as MAIN
@@ -32,6 +34,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Context": "context",
+    "Tick": "context",
     "OpsbotError": "errors",
     "RefusedError": "errors",
     "StorageError": "errors",
@@ -41,6 +44,7 @@ _HOMES = {
     "Job": "model",
     "Text": "model",
     "command": "plugins",
+    "schedule": "plugins",
     "Storage": "ports",
     "LAST_PROVED": "words",
     "MAIN": "words",
@@ -77,8 +81,10 @@ __all__ = [  # noqa: PLE0604, RUF100 - what authors may use; the names come by _
     "StorageError",
     "Target",
     "Text",
+    "Tick",
     "Unit",
     "UsageError",
     "Words",
     "command",
+    "schedule",
 ]

@@ -32,6 +32,8 @@ from opsbot.store.ledger import Ledger
 from opsbot.store.memory import Memory
 from opsbot.store.outbox import Outbox
 from opsbot.store.storage import PluginStorage
+from opsbot.timetable import tick
+from opsbot.triggers.grants import faults, granted
 from opsbot.watched import WatchedHost
 from opsbot.web.server import Pages, serve
 
@@ -95,7 +97,8 @@ class App:
             site = Site(
                 config=config,
                 commands=loaded.commands,
-                problems=problems,
+                problems=(*problems, *faults(config, loaded.schedules)),
+                schedules=granted(config, loaded.schedules),
                 hosts={name: WatchedHost(host, oversight.tell) for name, host in hosts.items()},
                 inbox=inbox,
                 ledger=ledger,
@@ -113,12 +116,13 @@ class App:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; open jobs go on at the next start."""
-        self._engine.launch(partial(perform, site=self.site))
+        self._engine.launch(partial(perform, site=self.site), partial(tick, site=self.site))
         try:
             async with self._server() as place, asyncio.TaskGroup() as tasks:
                 log.info("at work", extra={"listen": place})
                 watch = self._engine.watch(partial(self.site.ledger.jobs, open_only=True), self._give_up)
                 workers = [tasks.create_task(work) for work in (self.edge.run(), self.bot.run(), watch)]
+                await self._engine.keep(self._times(), self.site.config.zone)
                 notify.ready()
                 give_back()
                 await stop.wait()
@@ -130,6 +134,9 @@ class App:
         finally:
             notify.stopping()
             self._engine.close()
+
+    def _times(self) -> dict[str, str]:
+        return {name: one.cron for name, one in self.site.schedules.items()}
 
     def _server(self) -> AbstractAsyncContextManager[str | None]:
         listen = self.site.config.listen

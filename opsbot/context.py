@@ -1,6 +1,7 @@
 """What a function of a plugin holds while it runs."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from opsbot.jobs.requests import Deploy, Rollback
 from opsbot.model import Job, JobKind, Message, Person, job_id
@@ -66,3 +67,11 @@ class Context(_Place):
             created_at=self.site.clock.now(),
             details={"rooms": sorted(self.rooms)},
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick(_Place):
+    """What a schedule has to work with."""
+
+    #: The time that its expression meant, in the zone of the configuration.
+    at: datetime

@@ -4,17 +4,20 @@ import asyncio
 import fcntl
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
+from zoneinfo import ZoneInfo
 
 from opsbot.errors import ConfigError
 from opsbot.footprint import deferred
 from opsbot.model import Job, JobKind, Json
 from opsbot.ports import Run
+from opsbot.triggers.cron import newest
 
 with deferred("psycopg", "psycopg.errors"):  # 9 MB, and of use with PostgreSQL only
-    from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus
+    from dbos import DBOS, DBOSConfig, ScheduleInput, SetWorkflowID, WorkflowStatus
     from dbos._serialization import Serializer
 
 log = logging.getLogger(__name__)
@@ -25,9 +28,13 @@ VERSION = "opsbot"
 _ROUND = 15.0
 
 _WORKFLOW = "job"
+_SCHEDULED = "tick"
+#: How long ago a time of a schedule may be that is made up for after a restart.
+_MISSED = timedelta(hours=1)
 _OPEN = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
 
 Perform = Callable[[str, Run], Awaitable[None]]
+OnTick = Callable[[str, datetime, Run], Awaitable[None]]
 
 
 class JsonSerializer(Serializer):
@@ -35,11 +42,11 @@ class JsonSerializer(Serializer):
 
     def serialize(self, data: Any) -> str:
         """Turn a value, or an exception's words, into JSON."""
-        return json.dumps(data, default=_error_words)
+        return json.dumps(data, default=_plain)
 
     def deserialize(self, serialized_data: str) -> Any:
         """Turn JSON into a value; an exception comes back with its words only."""
-        value = json.loads(serialized_data)
+        value = json.loads(serialized_data, object_hook=_time)
         if isinstance(value, dict) and "!error" in value:
             return RuntimeError(value["!error"])
         return value
@@ -49,10 +56,16 @@ class JsonSerializer(Serializer):
         return "opsbot_json"
 
 
-def _error_words(value: Any) -> Json:
+def _plain(value: Any) -> Json:
+    if isinstance(value, datetime):  # DBOS gives a schedule its time
+        return {"!time": value.isoformat()}
     if isinstance(value, BaseException):
         return {"!error": f"{type(value).__name__}: {value}"}
     raise TypeError(f"Only JSON crosses a step, not {type(value).__name__}.")
+
+
+def _time(value: dict[str, Json]) -> Json:
+    return datetime.fromisoformat(value["!time"]) if value.keys() == {"!time"} else value
 
 
 class DurableRun:
@@ -75,8 +88,9 @@ class Engine:
         self._lock = lock
         self._held: IO[str] | None = None
         self._workflow: Any = None
+        self._scheduled: Any = None
 
-    def launch(self, perform: Perform) -> None:
+    def launch(self, perform: Perform, on_tick: OnTick | None = None) -> None:
         """Take the lock, open the database and go on with every job that was cut off.
 
         Raises ConfigError if another bot runs on this database.
@@ -96,13 +110,47 @@ class Engine:
         async def job(job_id: str) -> None:
             await perform(job_id, DurableRun())
 
+        async def tick(at: datetime, schedule: str) -> None:
+            if on_tick is not None:
+                await on_tick(schedule, at, DurableRun())
+
         self._workflow = DBOS.workflow(name=_WORKFLOW)(job)
+        self._scheduled = DBOS.workflow(name=_SCHEDULED)(tick)
         DBOS.launch()
 
     async def start(self, job: Job) -> None:
         """Start a job; DBOS starts an id only once."""
         with SetWorkflowID(job.id):
             await DBOS.start_workflow_async(self._workflow, job.id)
+
+    async def keep(self, schedules: Mapping[str, str], zone: ZoneInfo) -> None:
+        """Keep these SCHEDULES and no others: cron expressions by name, read in ZONE.
+
+        Of the times that a known schedule missed while the bot was away, only the newest is made up for, and only if
+        it is less than an hour ago.
+        """
+        # All of it waits for the disk.
+        await asyncio.to_thread(self._keep, schedules, zone)
+
+    def _keep(self, schedules: Mapping[str, str], zone: ZoneInfo) -> None:
+        known = {one["schedule_name"]: one for one in DBOS.list_schedules(workflow_name=_SCHEDULED)}
+        for name in known.keys() - schedules.keys():
+            DBOS.delete_schedule(name)
+        DBOS.apply_schedules([self._entry(name, cron, zone) for name, cron in schedules.items()])
+        now = datetime.now(zone)
+        for name, cron in schedules.items():
+            same = name in known and (known[name]["schedule"], known[name]["cron_timezone"]) == (cron, zone.key)
+            if same and now - (missed := newest(cron, now)) < _MISSED:
+                DBOS.backfill_schedule(name, missed - timedelta(seconds=1), now)
+
+    def _entry(self, name: str, cron: str, zone: ZoneInfo) -> ScheduleInput:
+        return {
+            "schedule_name": name,
+            "workflow_fn": self._scheduled,
+            "schedule": cron,
+            "context": name,
+            "cron_timezone": zone.key,
+        }
 
     async def watch(
         self, open_jobs: Callable[[], Awaitable[list[Job]]], give_up: Callable[[Job, str], Awaitable[None]]

@@ -1,31 +1,29 @@
-"""The folder of commands: how a function becomes one, and how the folder is found and read."""
+"""The folder of plugins: how a function becomes a command or a schedule, and how the folder is found and read."""
 
 import importlib.util
+import inspect
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
 from opsbot.commands import Catalogue, Command, command_from
 from opsbot.errors import ConfigError
 from opsbot.model import Level
+from opsbot.triggers.cron import checked
+from opsbot.triggers.functions import Schedule, shape
 
 log = logging.getLogger(__name__)
 
 _Function = Callable[..., Awaitable[Any]]
-_MARK = "_opsbot_command"
+_MARK = "_opsbot_make"
 _PACKAGE = Path(__file__).parent
 
 
-@dataclass(frozen=True)
-class _Mark:
-    """What the decorator noted on a function."""
-
-    needs: Level
-    name: str
-    aliases: tuple[str, ...]
+#: Makes what a function is to be, of the function itself and the name of its plugin.
+_Make = Callable[[_Function, str], Command | Schedule]
 
 
 @overload
@@ -41,20 +39,45 @@ def command(
     what it returns is the answer. NEEDS is the level of the person; without it anybody may say the command. NAME is for
     a command whose name Python or this file has given to something else; ALIASES are other words for it.
     """
+    level = Level[needs.upper()]
 
-    def mark(marked: _Function) -> _Function:
-        called = (name or marked.__name__).replace("_", "-")
-        setattr(marked, _MARK, _Mark(Level[needs.upper()], called, tuple(aliases)))
-        return marked
+    def make(marked: _Function, plugin: str) -> Command:
+        return command_from(marked, name=_called(marked, name), needs=level, plugin=plugin, aliases=tuple(aliases))
 
-    return mark if function is None else mark(function)
+    return _marking(make) if function is None else _marking(make)(function)
+
+
+def schedule(cron: str, *, room: str = "", name: str = "") -> Callable[[_Function], _Function]:
+    """Have a function called at the times that CRON means, five fields in the configuration's zone.
+
+    What it returns is posted once: in the configuration's room for it, else in ROOM, else in the first room of the
+    configuration. NAME is for a schedule that is not to be called as its function is.
+    """
+
+    def make(marked: _Function, plugin: str) -> Schedule:
+        return Schedule(**shape(marked, name=_called(marked, name), plugin=plugin), cron=checked(cron), room=room)
+
+    return _marking(make)
+
+
+def _called(function: _Function, name: str) -> str:
+    return (name or function.__name__).replace("_", "-")
+
+
+def _marking(make: _Make) -> Callable[[_Function], _Function]:
+    def mark(function: _Function) -> _Function:
+        setattr(function, _MARK, make)
+        return function
+
+    return mark
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """The commands that were found, and a sentence for each plugin that did not load."""
+    """What was found, and a sentence for each plugin that did not load."""
 
     commands: Catalogue
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
@@ -65,22 +88,26 @@ def home() -> Path:
 
 
 def load(*folders: Path) -> Loaded:
-    """Read all commands of the folders; a plugin that does not load is left out whole, and named."""
-    found: dict[str, Command] = {}
+    """Read all plugins of the folders; one that does not load is left out whole, and named."""
+    found: list[Command | Schedule] = []
     problems: list[str] = []
     seen: dict[str, Path] = {}
     for path in (path for folder in folders for path in _files(folder)):
         try:
             _refuse_namesake(path, seen)
-            new = list(_commands_in(path))
-            _refuse_twins(new, found.values())
+            new = list(_things_in(path))
+            _refuse_twins(new, found)
         except Exception as error:
             log.exception("plugin does not load", extra={"plugin": path.name})
             problems.append(f"The plugin {path.name} does not load: {type(error).__name__}: {error}")
         else:
-            found |= {one.name: one for one in new}
+            found += new
     problems += [f"There is no folder {folder}; correct `plugins`." for folder in folders if not folder.is_dir()]
-    return Loaded(commands=Catalogue(found.values()), problems=tuple(problems))
+    return Loaded(
+        commands=Catalogue(one for one in found if isinstance(one, Command)),
+        schedules={one.name: one for one in found if isinstance(one, Schedule)},
+        problems=tuple(problems),
+    )
 
 
 def _files(folder: Path) -> list[Path]:
@@ -94,16 +121,22 @@ def _refuse_namesake(path: Path, seen: dict[str, Path]) -> None:
         raise ConfigError(f"There is a plugin of this name already, {other}: give this file another name.")
 
 
-def _refuse_twins(new: Sequence[Command], known: Iterable[Command]) -> None:
-    taken = {word for one in known for word in (one.name, *one.aliases)}
+def _refuse_twins(new: Sequence[Command | Schedule], known: Iterable[Command | Schedule]) -> None:
+    taken = {word for one in known for word in _words_for(one)}
     for one in new:
-        for word in (one.name, *one.aliases):
+        for word in _words_for(one):
             if word in taken:
-                raise ConfigError(f"There is a command `{word}` already.")
+                raise ConfigError(f"There is a {word[0]} `{word[1]}` already.")
             taken.add(word)
 
 
-def _commands_in(path: Path) -> Iterator[Command]:
+def _words_for(one: Command | Schedule) -> list[tuple[str, str]]:
+    """Return what must be one thing's alone: its kind with each of its names."""
+    aliases = one.aliases if isinstance(one, Command) else ()
+    return [(type(one).__name__.lower(), word) for word in (one.name, *aliases)]
+
+
+def _things_in(path: Path) -> Iterator[Command | Schedule]:
     name = f"opsbot_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None  # noqa: S101 - a path that ends in .py has a loader
@@ -112,6 +145,6 @@ def _commands_in(path: Path) -> Iterator[Command]:
     sys.modules[name] = module  # annotations are looked up by the module's name
     spec.loader.exec_module(module)
     for value in vars(module).values():
-        mark = getattr(value, _MARK, None)
-        if isinstance(mark, _Mark) and value.__module__ == name:
-            yield command_from(value, name=mark.name, needs=mark.needs, plugin=path.stem, aliases=mark.aliases)
+        make: _Make | None = vars(value).get(_MARK) if inspect.isfunction(value) else None
+        if make is not None and value.__module__ == name:
+            yield make(value, path.stem)

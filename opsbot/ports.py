@@ -26,6 +26,10 @@ class Chat(Protocol):
         """Return what the state of a room says (kept for a while)."""
         ...
 
+    async def room_id(self, name: str) -> str:
+        """Return the id of a configured room, of which NAME is the id or an alias."""
+        ...
+
     async def round_trip(self) -> float:
         """Ask the homeserver something as the bot; return the seconds until the answer."""
         ...

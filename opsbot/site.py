@@ -1,11 +1,12 @@
 """Everything that commands and jobs work with, in one place; put together once, in app.py."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opsbot.happened import Listener, nobody
 from opsbot.ports import Chat, Clock, Engine, Forge, Host, Inbox, Jobs, Outbox, Outside, Storage
 from opsbot.rulebook import Rulebook
+from opsbot.triggers.functions import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,8 @@ class Site(Rulebook):
     forge: Forge | None
     engine: Engine
     clock: Clock
+    #: What plugins do at certain times, by name.
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
     #: Gives what the plugin of a name remembers.
     storage: Callable[[str], Storage]
     #: Hears what happens.

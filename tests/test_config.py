@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,10 @@ def test_the_example_is_a_configuration() -> None:
 
 
 def test_the_example_shows_every_key() -> None:
-    """Every key that the bot knows stands in config.example.yaml, the two that exclude others as comments."""
+    """Every key that the bot knows stands in config.example.yaml; what not everybody has, as a comment."""
     text = EXAMPLE.read_text()
-    shown = keys_in(yaml.safe_load(text)) | keys_in(
-        yaml.safe_load(text.replace("# password_file:", "password_file:").replace("# credentials:", "credentials:"))
-    )
+    commented = re.sub(r"# (?=password_file:|credentials:|schedules:)", "", text)
+    shown = keys_in(yaml.safe_load(text)) | keys_in(yaml.safe_load(re.sub(r"(?m)^# (?=  )", "", commented)))
     assert set(all_keys(Config)) - shown == set()
 
 
@@ -92,7 +92,7 @@ def keys_in(data: Any) -> set[tuple[str | int, ...]]:
         found.add((key,))
         if not isinstance(value, dict):
             continue
-        named = key in {"people", "hosts", "projects", "services"}
+        named = key in {"people", "hosts", "projects", "services", "schedules"}
         for inner in value.values() if named else [value]:
             found |= {(key, "*", *path) if named else (key, *path) for path in keys_in(inner)}
     return found
@@ -296,7 +296,7 @@ def test_the_environment_replaces_a_key() -> None:
 @pytest.mark.parametrize("path", list(all_keys(Config)))
 def test_every_key_can_be_replaced(path: tuple[str, ...]) -> None:
     """There is no key that an environment variable does not reach: a wrong value is reported with its name."""
-    names = {"people": "DAN", "hosts": "OPS_JRZ1", "projects": "HELLO_BOT", "services": "WEB"}
+    names = {"people": "DAN", "hosts": "OPS_JRZ1", "projects": "HELLO_BOT", "services": "WEB", "schedules": "STANDUP"}
     variable = "OPSBOT_" + "__".join(names[path[0]] if part == "*" else part.upper() for part in path)
     with pytest.raises(BadConfigError) as caught:
         parse(EXAMPLE.read_text(), {variable: "\x7f"})

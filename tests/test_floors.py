@@ -25,8 +25,9 @@ FLOORS = {
         "config",
         "answers",
         "masks",
+        "triggers",
     ),
-    "logic": ("bot", "context", "site", "status", "plugins", "jobs", "health", "watched"),
+    "logic": ("bot", "context", "site", "status", "plugins", "jobs", "health", "watched", "timetable"),
     "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs"),
     "top": ("app", "check", "cli", "connect", "expected", "oversight", "__main__"),
 }
@@ -43,6 +44,7 @@ FROM_THE_TOP = ("demo", "onhost")
 LIBRARIES = {
     "aiohttp": ("matrix", "web", "forge", "demo"),
     "asyncssh": ("ssh", "standin"),
+    "croniter": ("triggers",),
     "cryptography": ("web",),
     "dbos": ("durable",),
     "prometheus_client": ("web",),

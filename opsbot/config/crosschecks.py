@@ -1,6 +1,6 @@
 """What one key demands of another. These read the plain values, so that they speak even where others are wrong."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,7 +12,7 @@ Finding = tuple[Path, str]
 
 def findings(data: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield everything that is wrong between the keys of a configuration."""
-    for check in (_login, _people, _same_account, _ghosts, _hosts, _names, _services, _bridge, _rules):
+    for check in (_login, _people, _same_account, _ghosts, _hosts, _names, _services, _bridge, _rules, _triggers):
         yield from check(data)
 
 
@@ -95,7 +95,7 @@ def _names(data: Mapping[str, Any]) -> Iterator[Finding]:
             yield from _missing((section, name, key), _words(entry, key), wanted, _section(data, wanted))
 
 
-def _missing(path: Path, words: Iterable[str], section: str, known: Mapping[str, Any]) -> Iterator[Finding]:
+def _missing(path: Path, words: Iterable[str], section: str, known: Collection[str]) -> Iterator[Finding]:
     for word in words:
         if word not in known:
             near = get_close_matches(word, list(known), 1)
@@ -144,3 +144,10 @@ def _terms(path: Path, terms: Mapping[str, Any], data: Mapping[str, Any]) -> Ite
     for key, more in known.items():
         names = more if key == "rooms" else more | _section(data, key)
         yield from _missing((*path, key), _words(terms, key), key, names)
+
+
+def _triggers(data: Mapping[str, Any]) -> Iterator[Finding]:
+    for section in ("schedules",):
+        for name, entry in _entries(data, section).items():
+            if isinstance(room := entry.get("room"), str):
+                yield from _missing((section, name, "room"), [room], "rooms", _words(data, "rooms"))

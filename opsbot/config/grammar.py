@@ -200,6 +200,9 @@ Commands = Annotated[tuple[CommandName, ...], BeforeValidator(_commands)]
 Port = Annotated[int, _number(1, 65535)]
 Window = Annotated[int, _number(30, 3600)]
 Status = Annotated[int, _number(100, 599)]
+TriggerName = Annotated[
+    str, _word(r"[a-z][a-z0-9-]{0,62}", "is no name: a small letter, then small letters, digits and dashes.")
+]
 ProjectName = Annotated[
     str,
     _word(NAME, "is no name: a letter, then letters, digits, - and _."),

@@ -132,6 +132,12 @@ class Forge(_Section):
     token_file: g.Secret = Field(description="the name of the credential with the bot's token")
 
 
+class Schedule(_Section):
+    """What a schedule of a plugin is told."""
+
+    room: g.Room = Field(description="the room that it speaks in, one of `rooms`")
+
+
 class Config(_Section):
     """Everything that the bot is told."""
 
@@ -154,6 +160,7 @@ class Config(_Section):
     database: g.Database = Field("sqlite:////var/lib/opsbot-bot/opsbot.db", description="the bot's memory")
     listen: g.Listen | None = Field(None, description="where the bot's own pages are, like 127.0.0.1:9464")
     plugins: tuple[g.Folder, ...] = Field((), description="further folders of commands")
+    schedules: dict[g.TriggerName, Schedule] = Field(default_factory=dict, description="rooms of plugins' schedules")
     credentials: g.Folder | None = Field(None, description="the folder of secrets, where systemd gives none")
 
     @property

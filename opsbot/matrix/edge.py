@@ -130,6 +130,10 @@ class MatrixEdge:
         """Return what the state of a room says, as of a minute ago at most. Raises ChatUnreachableError."""
         return await self.rooms.facts(room_id)
 
+    async def room_id(self, name: str) -> str:
+        """Return the id of a configured room. Raises ChatUnreachableError while nobody knows the id of its alias."""
+        return await self.rooms.room_id(name)
+
     async def round_trip(self) -> float:
         """Ask the homeserver who the bot is; return the seconds until the answer. Raises ChatUnreachableError."""
         loop = asyncio.get_running_loop()

@@ -148,6 +148,13 @@ class Rooms:
                     words = Text(body=_ENCRYPTED, html=_ENCRYPTED)
                     await self._outbox.post(Post(cause=f"encrypted:{room_id}", room_id=room_id, text=words))
 
+    async def room_id(self, name: str) -> str:
+        """Return the id of a configured room. Raises ChatUnreachableError while nobody knows the id of its alias."""
+        known = name if name.startswith("!") else self._aliases.get(name) or await self._memory.recall(_ALIAS + name)
+        if known is None:
+            raise ChatUnreachableError(f"The homeserver has not told yet which room {name} is.")
+        return known
+
     async def facts(self, room_id: str) -> RoomFacts:
         """Return what the state of a room says, as of a minute ago at most. Raises ChatUnreachableError."""
         async with self._asking[room_id]:

@@ -2,7 +2,7 @@
 
 import itertools
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -24,6 +24,8 @@ from opsbot.store.storage import PluginStorage
 from opsbot.testing.chat import FakeChat, FakeClock, FakeOutside
 from opsbot.testing.engine import FakeEngine
 from opsbot.testing.host import FakeHost
+from opsbot.timetable import tick
+from opsbot.triggers.grants import faults, granted
 
 ROOM = "!ops:example.org"
 
@@ -78,7 +80,8 @@ class Bench:
         self.site = Site(
             config=config,
             commands=plugins.commands,
-            problems=plugins.problems,
+            problems=(*plugins.problems, *faults(config, plugins.schedules)),
+            schedules=granted(config, plugins.schedules),
             hosts=dict.fromkeys(config.hosts, self.host),
             inbox=Inbox(database),
             ledger=Ledger(database),
@@ -90,7 +93,8 @@ class Bench:
             clock=self.clock,
             storage=partial(PluginStorage, database),
         )
-        self.engine.perform = lambda job_id, run: perform(job_id, run, self.site)
+        self.engine.perform = partial(perform, site=self.site)
+        self.engine.on_tick = partial(tick, site=self.site)
         self.bot = Bot(self.site)
         #: What is in the room: event id -> words, edits applied.
         self.room: dict[str, str] = {}
@@ -120,8 +124,20 @@ class Bench:
 
     async def hear(self, message: Message) -> str:
         """See an accepted message through, and return what was answered."""
+        return await self._heard(self.bot.handle(message))
+
+    async def tick(self, schedule: str, *, at: datetime | None = None) -> str:
+        """Let the time of a SCHEDULE come, AT some time or now; return what was posted. The same time comes once.
+
+        Raises LookupError when there is no such schedule, or the configuration does not let it speak.
+        """
+        if schedule not in self.site.schedules:
+            raise LookupError(f"There is no schedule {schedule}; {self.site.problems or sorted(self.site.schedules)}")
+        return await self._heard(self.engine.tick(schedule, at or self.clock.now()))
+
+    async def _heard(self, work: Awaitable[object]) -> str:
         before = dict(self.room)
-        await self.bot.handle(message)
+        await work
         await self.engine.finished()
         await self._deliver()
         return "\n\n".join(words for key, words in self.room.items() if before.get(key) != words)

@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
 
 from opsbot.model import Job, Json
 from opsbot.ports import Run
@@ -41,6 +43,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.perform: Callable[[str, Run], Awaitable[None]] | None = None
+        self.on_tick: Callable[[str, datetime, Run], Awaitable[None]] | None = None
         self.crash_at: set[str] = set()
         self.reached: list[str] = []
         self._memories: dict[str, list[tuple[str, str]]] = {}
@@ -48,15 +51,23 @@ class FakeEngine:
 
     async def start(self, job: Job) -> None:
         """Start a job, once."""
-        if job.id not in self._tasks:
-            self._tasks[job.id] = asyncio.create_task(self._run(job.id))
-
-    async def _run(self, job_id: str) -> None:
         assert self.perform is not None  # noqa: S101 - the bench sets it
-        memory = self._memories.setdefault(job_id, [])
+        self._start(job.id, partial(self.perform, job.id))
+
+    async def tick(self, schedule: str, at: datetime) -> None:
+        """Let the time of a schedule come, once."""
+        assert self.on_tick is not None  # noqa: S101 - the bench sets it
+        self._start(f"{schedule} {at.isoformat()}", partial(self.on_tick, schedule, at))
+
+    def _start(self, name: str, work: Callable[[Run], Awaitable[None]]) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = asyncio.create_task(self._run(name, work))
+
+    async def _run(self, name: str, work: Callable[[Run], Awaitable[None]]) -> None:
+        memory = self._memories.setdefault(name, [])
         while True:
             try:
-                await self.perform(job_id, FakeRun(memory, self._crash))
+                await work(FakeRun(memory, self._crash))
             except StepCrash:
                 continue  # the next process goes on
             return

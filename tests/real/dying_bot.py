@@ -12,7 +12,7 @@ from pathlib import Path
 
 from opsbot import app
 from opsbot.config import load
-from opsbot.durable import Engine, Perform
+from opsbot.durable import Engine, OnTick, Perform
 from opsbot.model import Json
 from opsbot.ports import Run
 
@@ -52,13 +52,13 @@ def dying(place: str) -> type[Engine]:
     class DyingEngine(Engine):
         """Kills the process at a step."""
 
-        def launch(self, perform: Perform) -> None:
+        def launch(self, perform: Perform, on_tick: OnTick | None = None) -> None:
             """Begin, to die."""
 
             async def performed(job_id: str, run: Run) -> None:
                 await perform(job_id, DyingRun(run, place))
 
-            super().launch(performed)
+            super().launch(performed, on_tick)
 
     return DyingEngine
 
