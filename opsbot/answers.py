@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from opsbot.errors import HostError, HostUnreachableError
 from opsbot.model import Json
 
+#: The version of the protocol that the bot speaks.
+PROTOCOL = 1
+
 
 class NotThatHostError(HostUnreachableError):
     """Something else answers than the managed host that we know, and so nobody knows what that one does.

@@ -2,6 +2,7 @@
 
 from opsbot.jobs import stages
 from opsbot.jobs.activation import activate, end_unless_committed, look, prove
+from opsbot.jobs.publishing import publish, publish_note
 from opsbot.jobs.work import Order, Work
 from opsbot.model import Json, Outcome
 from opsbot.render.jobs import short
@@ -22,7 +23,7 @@ async def deploy_revision(work: Work, revision: str) -> None:
     fixed = await stages.begin(work)
     for attempt in range(1, _ATTEMPTS + 1):
         on_host = job.id if attempt == 1 else f"{job.id}n{attempt}"
-        built = await stages.prepare(work, revision, on_host, note=fixed["note"])
+        built = await stages.prepare(work, revision, on_host, fixed)
         revision, what = built["pin"], f"{job.project} {short(built['pin'])}"
         plan = await stages.plan(work, job=on_host)
         await stages.agree(work, plan, wanted=what, ref=built.get("ref"))
@@ -36,14 +37,14 @@ async def deploy_revision(work: Work, revision: str) -> None:
     if state["status"] == "waiting":
         state = await prove(work, order, state, before=before, touched=touched_units(plan))
     end_unless_committed(work, order, state, what)
-    published = await stages.publish(work, on_host)
+    published = await publish(work, on_host)
     await work.run.step("unhold", lambda: work.site.ledger.unhold(job.host, job.project))
     _end(work, built, state, published, what)
 
 
 def _end(work: Work, built: Json, state: Json, published: Json, what: str) -> None:
     job = work.job
-    note = stages.publish_note(published)
+    note = publish_note(published)
     before = f", before {short(built['pin_before'])}" if built.get("pin_before") else ""
     headline = f"{what} runs on `{job.host}`: generation {state['generation']}{before}; {note or 'published'}."
     warnings = [*(state.get("warnings") or []), *(state.get("bot_warnings") or [])]

@@ -4,6 +4,8 @@ from opsbot.errors import HostError
 from opsbot.jobs import stages
 from opsbot.jobs.activation import activate, end_unless_committed, look, prove
 from opsbot.jobs.deploy import deploy_revision
+from opsbot.jobs.preflight import end_if_refused, preflight
+from opsbot.jobs.publishing import publish, publish_note
 from opsbot.jobs.work import Order, Work
 from opsbot.model import Json, Outcome
 from opsbot.render.plans import touched_units
@@ -22,12 +24,16 @@ async def rollback(work: Work) -> None:
 async def _generations(work: Work) -> list[Json]:
     async def step() -> tuple[Json, str]:
         try:
-            return await work.ask("find", "generations"), ""
+            generations = await work.ask("find", "generations")
         except HostError as error:
             return {"error": str(error)}, "failed"
+        # A project goes back as a deploy, which looks for itself.
+        looked = {} if work.job.project else await preflight(work, patience=None)
+        return {"error": looked["refused"], **looked} if looked.get("refused") else generations, ""
 
     found = await work.stage("find", step)
     if isinstance(found, dict):
+        end_if_refused(work, found, "The rollback was not begun")
         raise work.ended(Outcome.FAILED, f"`{work.job.host}` did not tell its generations: {found['error']}")
     generations: list[Json] = found
     return generations
@@ -83,8 +89,8 @@ async def _go_to(work: Work, wanted: Json, generations: list[Json]) -> None:
     moved = sorted(plan["moves"])
     back = number < (_running(generations) or number + 1)
     await stages.hold(work, moved if back else [], job.reason or f"{job.person} rolled back to generation {number}")
-    published = await stages.publish(work, job.id)
+    published = await publish(work, job.id)
     held = f"; held until deployed on purpose: {', '.join(moved)}" if back and moved else ""
-    note = f"; {said}" if (said := stages.publish_note(published)) else ""
+    note = f"; {said}" if (said := publish_note(published)) else ""
     headline = f"{what} runs on `{job.host}` again{held}{note}."
     raise work.ended(Outcome.DONE, headline, generation=number, system=wanted["system"], published=published)

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from opsbot.errors import HostError, HostUnreachableError
+from opsbot.jobs.preflight import PATIENCE, away, end_if_refused, preflight
 from opsbot.jobs.work import Order, Work
 from opsbot.model import Decision, Hold, JobKind, Json, Level, Outcome
 from opsbot.policy import decide_plan
@@ -11,46 +12,56 @@ from opsbot.render.plans import impact, plan_text
 from opsbot.render.text import lines, tail
 from opsbot.rules import Ask
 
-#: Seconds in which a host must answer before anything was begun there.
-_PATIENCE = 600.0
 #: Seconds in which a host must have compared two systems; it gives itself 60.
 _READING = 90.0
 #: Seconds to wait for another job to be done with the host.
 _TURN = 1800.0
-#: Seconds between the tries to publish.
-_PUBLISH_PAUSES = (2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0)
 
 
 async def begin(work: Work) -> Json:
-    """Fix what must not change over a restart, whatever the configuration says then."""
+    """Look whether the job may begin; fix what must not change over a restart, whatever the configuration says then."""
     job = work.job
     project = work.site.config.projects.get(job.project)
 
     async def step() -> Json:
         window = None if project is None else project.window
         note = job.reason or title(job).replace("`", "")
-        return {"note": note[:200], "window": {} if window is None else {"window": window}}
+        found = await preflight(work)
+        held = await _held(work) if found["looked"] else {}
+        return {"note": note[:200], "window": {} if window is None else {"window": window}, **found, "held": held}
 
-    return await work.run.step("begin", step)
+    fixed = await work.run.step("begin", step)
+    end_if_refused(work, fixed, f"{job.project} {job.target}".rstrip() + " was not deployed")
+    return fixed
 
 
-async def prepare(work: Work, revision: str, on_host: str, *, note: str) -> Json:
+async def _held(work: Work) -> Json:
+    """Return why each project is held that the job may move without naming it; a dry run moves none."""
+    job = work.job
+    if job.dry_run or job.kind is not JobKind.DEPLOY:
+        return {}
+    return {hold.project: hold.reason for hold in await _holds(work) if hold.project != job.project}
+
+
+async def prepare(work: Work, revision: str, on_host: str, fixed: Json) -> Json:
     """Have the host build what runs with the project at REVISION; end the job if there is nothing to activate."""
-    arguments = {"project": work.job.project, "revision": revision, "note": note}
+    arguments = {"project": work.job.project, "revision": revision, "note": fixed["note"]}
+    if fixed.get("held"):
+        arguments["held"] = sorted(fixed["held"])
     order = Order(part="prepare", verb="prepare", on_host=on_host, arguments=arguments)
 
     async def step() -> tuple[Json, str]:
         try:
-            built = await work.carry_out("prepare", order, patience=_PATIENCE)
+            built = await work.carry_out("prepare", order, patience=PATIENCE)
         except HostUnreachableError as error:
-            built = {"status": "unreachable", "error": {"code": "unreachable", "message": str(error)}}
+            built = {"status": "unreachable", "error": {"code": "unreachable", "message": away(error)}}
         except HostError as error:
             built = {"status": "failed", "error": {"code": error.code, "message": str(error)}}
         return {**built, "cancelled_by": await work.cancelled_by()}, _built_note(built)
 
     built = await work.stage("prepare", step)
     if built["status"] != "built":
-        _end_unbuilt(work, built, revision)
+        _end_unbuilt(work, built, revision, fixed.get("held") or {})
     return built
 
 
@@ -64,7 +75,7 @@ def _built_note(built: Json) -> str:
             return str(other)
 
 
-def _end_unbuilt(work: Work, built: Json, revision: str) -> None:
+def _end_unbuilt(work: Work, built: Json, revision: str, held: Json) -> None:
     job = work.job
     match built["status"]:
         case "unchanged":
@@ -76,8 +87,11 @@ def _end_unbuilt(work: Work, built: Json, revision: str) -> None:
                 Outcome.CANCELLED, f"{job.project} was cancelled by {who} while it was built; nothing was changed."
             )
         case "unreachable":
-            headline = f"`{job.host}` could not be reached for {_PATIENCE / 60:.0f} minutes. Nothing was activated."
-            raise work.ended(Outcome.FAILED, headline)
+            raise work.ended(Outcome.FAILED, f"{built['error']['message']} Nothing was activated.")
+        case "failed" if built["error"]["code"] == "held":
+            project = next(iter(built.get("held") or held))
+            headline = f"{job.project} {revision[:40]} was not built: {_hold_words(project, held.get(project, ''))}"
+            raise work.ended(Outcome.REFUSED, headline, code="held")
         case _:
             error = built["error"]
             what = f"`{built['derivation']}` failed" if built.get("derivation") else error["message"].rstrip(".")
@@ -112,7 +126,7 @@ async def agree(work: Work, found: Json, *, wanted: str, ref: str | None = None)
     async def step() -> Json:
         decision = _decide(work, found, ref)
         held = await _in_the_way(work, found["moves"])
-        reason = f"there is a hold on {held.project}: {held.reason}." if held else decision.reason
+        reason = _hold_words(held.project, held.reason) if held else decision.reason
         return {"allowed": decision.allowed and held is None, "reason": reason}
 
     agreed = await work.run.step("agree", step)
@@ -144,8 +158,15 @@ async def _in_the_way(work: Work, moves: Collection[str]) -> Hold | None:
     job = work.job
     if job.kind is JobKind.ROLLBACK:
         return None
-    holds = await work.site.ledger.holds()
-    return next((h for h in holds if h.host == job.host and h.project in moves and h.project != job.project), None)
+    return next((one for one in await _holds(work) if one.project in moves and one.project != job.project), None)
+
+
+async def _holds(work: Work) -> list[Hold]:
+    return [one for one in await work.site.ledger.holds() if one.host == work.job.host]
+
+
+def _hold_words(project: str, reason: str) -> str:
+    return f"there is a hold on {project}: {reason}. It ends when somebody deploys {project} by its name."
 
 
 async def take_turn(work: Work) -> None:
@@ -176,58 +197,6 @@ async def take_turn(work: Work) -> None:
         raise work.ended(
             Outcome.REFUSED, f"`{job.host}` was busy for too long with {turn['holder']}. Nothing was activated."
         )
-
-
-async def publish(work: Work, on_host: str) -> Json:
-    """Have the host push what runs now, again for a while: the deploy itself may have restarted the forge.
-
-    Where main cannot take it, ask for it in a pull request.
-    """
-    order = Order(part="publish", verb="publish", on_host=on_host)
-
-    async def once() -> Json:
-        try:
-            return await work.carry_out("publish", order)
-        except HostError as error:
-            return {"status": "failed", "error": {"code": error.code, "message": str(error)}}
-
-    async def step() -> tuple[Json, str]:
-        published = await once()
-        for pause in _PUBLISH_PAUSES:
-            if published["status"] != "failed":
-                break
-            await work.progress.note("publish", f"trying again: {published['error']['message']}")
-            await work.site.clock.sleep(pause)
-            published = await once()
-        published = await _with_pull_request(work, published)
-        return published, publish_note(published)
-
-    return await work.stage("publish", step)
-
-
-async def _with_pull_request(work: Work, published: Json) -> Json:
-    if published.get("main") != "branch" or work.site.forge is None:
-        return published
-    body = f"What runs on {work.job.host}; main could not take it by itself."
-    try:
-        url = await work.site.forge.open_pull_request(
-            branch=published["branch"], title=title(work.job).replace("`", ""), body=body
-        )
-    except Exception as error:  # noqa: BLE001 - whatever the forge does, the deploy is done and is told
-        return {**published, "pull_request_error": str(error)}
-    return {**published, "pull_request": url}
-
-
-def publish_note(published: Json) -> str:
-    """Say what became of the branches."""
-    if published["status"] == "failed":
-        return f"NOT published: {published['error']['message']} What runs is not on the platform's branches."
-    if published.get("deployed", "pushed") != "pushed":
-        return f"NOT published: {published['deployed']}"
-    if published.get("main") != "branch":
-        return {"pushed": "on main", "same": "main has it", "untouched": ""}.get(published.get("main", ""), "")
-    where = published.get("pull_request") or f"the branch {published['branch']}"
-    return f"main could not take it: merge {where}"
 
 
 async def hold(work: Work, projects: Collection[str], reason: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from opsbot.answers import NotThatHostError
 from opsbot.errors import HostError, HostUnreachableError, OpsbotError
 from opsbot.jobs.ending import EndedError, Ending
 from opsbot.jobs.progress import Progress
@@ -12,6 +13,8 @@ from opsbot.site import Site
 
 #: Seconds between two questions to a host that does not answer: the first, and the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
+#: Seconds for which something else than the host may answer: a switch takes its helper away for a moment.
+_STRANGER = 60.0
 #: Seconds between two looks at a host that has had our word and has not yet acted on it.
 _GLANCE = 0.3
 #: What a part of a job on the host is while it is at work.
@@ -89,7 +92,8 @@ class Work:
                 await self._no_answer(stage, error)
             except HostUnreachableError as error:
                 waited = (self.site.clock.now() - began).total_seconds()
-                if patience is not None and waited > patience:
+                most = min(patience or 0.0, _STRANGER) if isinstance(error, NotThatHostError) else patience
+                if patience is not None and waited > (most or 0.0):
                     raise
                 await self._no_answer(stage, error)
             await self.site.clock.sleep(pause)

@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.sections import NAME, ConfigError, Section
 from opsbot.onhost.services import Service, checks, service
+
+#: MiB that a deploy wants to be free, by folder; the folder of the state comes in beside them.
+_FREE = {"/nix": 1024, "/boot": 64}
+_STATE_FREE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,8 @@ class Project(Service):
 
     input: str
     remote: Remote
+    #: Units of others that it cannot be well without, beside those that its own unit files require.
+    needs: tuple[str, ...] = ()
     #: Seconds in which the bot must confirm.
     window: int = 180
 
@@ -52,6 +58,12 @@ class Config:
     logs: tuple[str, ...] = ("*",)
     #: Seconds in which an activation must have come as far as waiting for the bot.
     activation: int = 900
+    #: MiB that must be free before anything is built, by folder; 0 does not look.
+    free: Mapping[str, int] = field(default_factory=dict)
+    #: Seconds that the host's clock and the bot's may be apart.
+    clock: int = 60
+    #: The lock that switch-to-configuration holds, whoever runs it.
+    switch_lock: Path = Path("/run/nixos/switch-to-configuration.lock")
 
     def remote(self, project: str) -> Remote:
         """Return the repository of a project or of the platform; an unknown name is refused."""
@@ -79,6 +91,7 @@ def _project(name: str, value: Any) -> Project:
         name=name,
         input=section.text("input", name),
         remote=_remote(section),
+        needs=section.units("needs"),
         window=section.seconds("window", 180),
         **checks(name, section),
     )
@@ -93,10 +106,11 @@ def parse(text: str, path: Path) -> Config:
     except ValueError as error:
         raise ConfigError("the top", f"this is not JSON ({error})") from error
     platform = Section(section.rest.pop("platform", None), "platform")
+    state = section.text("state", "/var/lib/opsbot")
     config = Config(
         path=path,
         host=section.text("host"),
-        state=Path(section.text("state", "/var/lib/opsbot")),
+        state=Path(state),
         profile=Path(section.text("profile", "/nix/var/nix/profiles/system")),
         running=Path(section.text("running", "/run/current-system")),
         booted=Path(section.text("booted", "/run/booted-system")),
@@ -108,6 +122,9 @@ def parse(text: str, path: Path) -> Config:
         restart=section.units("restart"),
         logs=section.texts("logs", ("*",)),
         activation=section.seconds("activation", 900),
+        free=section.sizes("free", {**_FREE, state: _STATE_FREE}),
+        clock=section.seconds("clock", 60),
+        switch_lock=Path(section.text("switch_lock", "/run/nixos/switch-to-configuration.lock")),
     )
     platform.end()
     section.end()

@@ -23,6 +23,7 @@ _WORDS_LIMIT = 300
 #: Control characters, ends of lines and halves of characters.
 _CONTROL = ("Cc", "Zl", "Zp", "Cs")
 _UNITS_LIMIT = 50
+_PROJECTS_LIMIT = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,12 @@ def _units(value: Any) -> list[str]:
     return [unit(item) for item in value]
 
 
+def _projects(value: Any) -> list[str]:
+    if not isinstance(value, list) or len(value) > _PROJECTS_LIMIT:
+        _refuse(f"That is not a list of at most {_PROJECTS_LIMIT} projects.")
+    return [PROJECT.parse(item) for item in value]
+
+
 def _log(value: Any) -> str:
     known = value in ("prepare", "activate", "publish")
     return str(value) if known else _refuse("A log is `prepare`, `activate` or `publish`.")
@@ -82,6 +89,8 @@ unit = _matching(UNIT, "the name of a unit")
 JOB_ID = Argument(name="job", parse=job)
 MAYBE_JOB = Argument(name="job", parse=job, required=False)
 PROJECT = Argument(name="project", parse=_matching(NAME, "the name of a project"))
+MAYBE_PROJECT = Argument(name="project", parse=PROJECT.parse, required=False)
+HELD = Argument(name="held", parse=_projects, required=False, default=[])
 WANTED = Argument(name="revision", parse=_matching(REVISION, "the name of a branch, a tag or a commit"), required=False)
 NOTE = Argument(name="note", parse=_words, required=False, default="")
 REASON = Argument(name="reason", parse=_words, required=False, default="")

@@ -44,6 +44,7 @@ class Preparation:
         self.remote = config.remote(self.project)
         self.revision: str = request["revision"] or self.remote.branch
         self.note: str = request["note"]
+        self.held: list[str] = list(request["held"])
         self.folder = folders(config).build(job)
         self.log = self.folder / "log"
         self.began = time.time()
@@ -190,8 +191,16 @@ class Preparation:
         self.told |= {"derivation": derivation, "tail": tail}
         return Done(argv=done.argv, code=done.code, err=next(filter(_is_error, reversed(tail)), "\n".join(tail[-1:])))
 
+    def _check_held(self, pins: dict[str, str]) -> None:
+        """Refuse before the build what would move a project that is to stay."""
+        moved = [name for name in self.held if pins.get(name) != self.told["base_pins"].get(name)]
+        if moved:
+            self.told["held"] = moved
+            raise HostError("held", f"It would move {', '.join(moved)}, on which there is a hold.")
+
     def _build(self, wanted: Wanted) -> str:
         self._tell("running", **wanted.told)
+        self._check_held(wanted.told["pins"])
         self._say(f"building {wanted.commit}")
         link = self.folder / "result"
         link.unlink(missing_ok=True)

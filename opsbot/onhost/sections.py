@@ -1,6 +1,7 @@
 """The objects of the host's configuration, read key by key; what nobody takes is an error."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from opsbot.onhost.errors import HostError
@@ -79,6 +80,16 @@ class Section:
             if not NAME.fullmatch(name):
                 raise ConfigError(f"{self.where}.{key}.{name}", "this is not a name")
         return value
+
+    def sizes(self, key: str, usual: Mapping[str, int]) -> dict[str, int]:
+        """Take an object of folders with a number of MiB each, over what is USUAL."""
+        value = self.rest.pop(key, {})
+        if not isinstance(value, dict):
+            raise ConfigError(f"{self.where}.{key}", "this must be an object")
+        for folder, size in value.items():
+            if not folder.startswith("/") or isinstance(size, bool) or not isinstance(size, int) or size < 0:
+                raise ConfigError(f"{self.where}.{key}.{folder}", "this must be a folder with a whole number of MiB")
+        return {**usual, **value}
 
     def end(self) -> None:
         """Refuse what was not taken."""

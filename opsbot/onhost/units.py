@@ -17,7 +17,8 @@ _IGNORED = frozenset({
     "SourcePath",
 })  # fmt: skip
 _NEVER = frozenset({"sysinit.target", "basic.target", "multi-user.target", "graphical.target"})
-_PULLS = ("Requires", "Requisite", "BindsTo", "PartOf", "Upholds")
+_HARD = ("Requires", "Requisite", "BindsTo")
+_PULLS = (*_HARD, "PartOf", "Upholds")
 _ENDINGS = (".service", ".socket", ".timer", ".target", ".path", ".mount", ".swap", ".slice", ".automount")
 
 
@@ -87,9 +88,14 @@ def _text(path: Path) -> str:
 
 def read_wants(system: Path) -> frozenset[tuple[str, str]]:
     """Return who pulls in whom by the links in a system's `.wants` and `.requires` folders: (target, unit)."""
+    return read_links(system, "wants", "requires")
+
+
+def read_links(system: Path, *kinds: str) -> frozenset[tuple[str, str]]:
+    """Return who pulls in whom by the links in a system's folders of some KINDS: (unit, the one it pulls in)."""
     folder = system / UNITS
     pairs = set()
-    for kind in ("wants", "requires"):
+    for kind in kinds:
         for link in folder.glob(f"*.{kind}/*"):
             pairs.add((link.parent.name.removesuffix(f".{kind}"), link.name))
     return frozenset(pairs)
@@ -172,6 +178,16 @@ def depending(units: Mapping[str, Unit], on: Iterable[str]) -> frozenset[str]:
         reached |= more
 
 
-def _needs(unit: Unit) -> set[str]:
+def required(units: Mapping[str, Unit], links: Collection[tuple[str, str]], by: Iterable[str]) -> frozenset[str]:
+    """Return the units that those named BY cannot start without, by their files and by LINKS to what they require."""
+    reached, new = set(by), set(by)
+    while new:
+        needs = {name for one in new if one in units for name in _needs(units[one], _HARD)}
+        new = (needs | {name for one, name in links if one in new}) - reached
+        reached |= new
+    return frozenset(reached - set(by))
+
+
+def _needs(unit: Unit, keys: Iterable[str] = _PULLS) -> set[str]:
     section = unit.get("Unit", {})
-    return {word for key in _PULLS for value in section.get(key, []) for word in value.split()}
+    return {word for key in keys for value in section.get(key, []) for word in value.split()}

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from opsbot.onhost import facts, files, follow, grammar, plan, systemd
+from opsbot.onhost import facts, files, follow, grammar, plan, preflight, systemd
 from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.run import must, run
@@ -45,7 +45,8 @@ def _record(config: Config, verb: str, arguments: Arguments) -> bool:
     path = folders(config).request(arguments["job"], verb)
     if files.create_json(path, arguments):
         return True
-    if files.read_json(path) != arguments:
+    # A helper of before has written only the arguments that it knew.
+    if request(verb, files.read_json(path) or {}) != arguments:
         raise HostError("conflict", f"Job {arguments['job']} was asked to {verb} something else before.")
     return False
 
@@ -180,8 +181,9 @@ VERBS: dict[str, Verb] = {
     "facts": Verb(arguments=(grammar.UNITS,), answer=lambda c, a, _: facts.facts(c, a["units"])),
     "newest": Verb(answer=lambda c, *_: facts.newest(c)),
     "generations": Verb(answer=lambda c, *_: generations(c)),
+    "preflight": Verb(arguments=(grammar.MAYBE_PROJECT,), answer=lambda c, a, _: preflight.preflight(c, a["project"])),
     "prepare": Verb(
-        arguments=(grammar.JOB_ID, grammar.PROJECT, grammar.WANTED, grammar.NOTE),
+        arguments=(grammar.JOB_ID, grammar.PROJECT, grammar.WANTED, grammar.NOTE, grammar.HELD),
         answer=_prepare,
         unit="opsbot-prepare",
     ),

@@ -163,6 +163,9 @@ class Machine:
             "running": str(self.layout.running),
             "booted": str(self.layout.booted),
             "boot_id": str(self.layout.boot_id),
+            "switch_lock": str(self.layout.switch_lock),
+            # What the machine that we run on has free is none of this one's business.
+            "free": {"/nix": 0, "/boot": 0, str(self.layout.store): 1},
             "platform": {"url": self.repositories.platform.url},
             "projects": projects,
             "restart": ["nginx.service", *(f"{name}.service" for name in projects)],

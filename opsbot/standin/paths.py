@@ -65,6 +65,11 @@ class Layout:
         return self.root / "boot/loader/default"
 
     @property
+    def switch_lock(self) -> Path:
+        """The lock of switch-to-configuration."""
+        return self.root / "run/nixos/switch-to-configuration.lock"
+
+    @property
     def units(self) -> Path:
         """The unit files of the running system."""
         return self.root / "etc/systemd/system"

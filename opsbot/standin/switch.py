@@ -47,7 +47,7 @@ def main(layout: Layout, arguments: Sequence[str]) -> int:
     if len(words) != 1 or words[0] not in {"switch", "boot", "test", "dry-activate", "check"}:
         _say(f"Usage: {system}/bin/switch-to-configuration [switch|boot|test|dry-activate|check]")
         return _USAGE
-    lock = layout.root / "run/nixos/switch-to-configuration.lock"
+    lock = layout.switch_lock
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         try:

@@ -70,6 +70,7 @@ class Bench:
         self.outside = FakeOutside()
         self.engine = FakeEngine()
         self.host = FakeHost()
+        self.host.now = lambda: self.clock.now().timestamp()
         self.database = database
         self.letters = Outbox(database)
         #: Whether the room takes no message from the bot.

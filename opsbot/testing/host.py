@@ -1,20 +1,13 @@
 """A host that keeps the protocol of docs/host-protocol.md in memory, and can be made to fail."""
 
-import hashlib
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from opsbot.errors import HostError, HostUnreachableError
 from opsbot.model import Json
+from opsbot.testing.facts import commit_of, facts, system_of
 
-
-def commit_of(words: str) -> str:
-    """Make a commit id of words, so that tests need not invent them."""
-    return hashlib.sha1(words.encode(), usedforsecurity=False).hexdigest()
-
-
-def system_of(words: str) -> str:
-    """Make a system's store path of words."""
-    return f"/nix/store/{hashlib.sha256(words.encode()).hexdigest()[:32]}-nixos-system-ops-jrz1"
+__all__ = ["FakeHost", "commit_of", "system_of"]
 
 
 def _nothing() -> None:
@@ -43,6 +36,20 @@ class FakeHost:
         self.endings: dict[str, Json] = {}
         #: The branch on which the host finds a commit that is named by its id.
         self.found_on = "main"
+        #: What speaks against a deploy before it is built: `{"code": …, "message": …}` each.
+        self.problems: list[Json] = []
+        #: What answers in its place, and what it answers to some verbs whatever they ask.
+        self.stranger: HostUnreachableError | None = None
+        self.says: dict[str, Json] = {}
+        #: Verbs that its helper is too old to know.
+        self.unknown: set[str] = set()
+        #: The projects that a deploy of the platform would move.
+        self.platform_moves: tuple[str, ...] = ()
+        #: The versions that its helper tells, and what its clock shows, in seconds since 1970.
+        self.version, self.protocol = "0.1.0", 1
+        self.now: Callable[[], float] = time.time
+        #: Seconds that its clock and the bot's may be apart.
+        self.clock = 60
         #: What the plan says beside the usual.
         self.plan: dict[str, Json] = {}
         self.asked: list[tuple[str, Json]] = []
@@ -77,9 +84,13 @@ class FakeHost:
         given = dict(arguments or {})
         self.asked.append((verb, given))
         if self.away:
-            raise HostUnreachableError("Connection refused.")
+            raise HostUnreachableError(f"{self.name} cannot be reached: Connection refused.")
+        if self.stranger is not None:
+            raise self.stranger
+        if verb in self.says:
+            return self.says[verb]
         answer = getattr(self, f"_{verb}", None)
-        if answer is None:
+        if answer is None or verb in self.unknown:
             raise HostError(f"There is no verb {verb}.", code="bad-request")
         result = answer(given)
         if self.fail_next:
@@ -109,27 +120,8 @@ class FakeHost:
         return self._state(given)
 
     def _facts(self, given: Json) -> Json:
-        units = {unit: {"active": "active", "sub": "running", "since": 0.0} for unit in given.get("units", ())}
-        gib = 1024.0**3
-        return {
-            "version": "0.1.0",
-            "protocol": 1,
-            "host": self.name,
-            "load": [0.1, 0.2, 0.3],
-            "cpus": 2,
-            "memory": {"total": 4 * gib, "available": 3 * gib},
-            "disks": {path: {"total": 40 * gib, "free": 20 * gib} for path in ("/", "/nix", "/boot")},
-            "failed_units": [],
-            "units": units,
-            "booted": self.generations[-1]["system"],
-            "running": self.running["system"],
-            "profile": {"generation": self.running["generation"], "system": self.running["system"]},
-            "reboot_needed": False,
-            "commit": self.running["commit"],
-            "pins": self.running["pins"],
-            "projects": sorted(self.running["pins"]),
-            "job": None,
-        }
+        spoken = {"version": self.version, "protocol": self.protocol, "host": self.name}
+        return {**spoken, **facts(self.running, self.generations[-1]["system"], given.get("units", ()))}
 
     def _logs(self, given: Json) -> Json:
         rows = [f"{given['unit']} line {n}" for n in range(1, 300)]
@@ -148,6 +140,11 @@ class FakeHost:
         del given
         return [dict(one) for one in self.generations]
 
+    def _preflight(self, given: Json) -> Json:
+        del given
+        spoken = {"version": self.version, "protocol": self.protocol, "host": self.name}
+        return {**spoken, "time": self.now(), "clock": self.clock, "problems": list(self.problems)}
+
     def _prepare(self, given: Json) -> Json:
         project, revision = given["project"], given["revision"]
         by_id = len(revision) == 40  # noqa: PLR2004 - a commit id
@@ -164,6 +161,11 @@ class FakeHost:
             "pins": pins,
             "system": system_of(f"{sorted(pins.items())}"),
         }
+        if project == "platform":
+            usual["pins"] = pins | {name: commit_of(f"{name} main") for name in self.platform_moves}
+        if held := sorted(set(given.get("held", ())).intersection(self.platform_moves)):
+            error = {"code": "held", "message": f"It would move {', '.join(held)}."}
+            usual |= {"status": "failed", "held": held, "error": error}
         self.on_prepare()
         return self._begin(given, "prepare", usual)
 

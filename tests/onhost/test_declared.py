@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from opsbot.onhost import VERSION
+from opsbot import answers
+from opsbot.onhost import PROTOCOL, VERSION
 from opsbot.onhost.units import parse_unit, truth
 from opsbot.onhost.verbs import VERBS
 
@@ -99,7 +100,8 @@ def test_the_documentation_has_every_verb() -> None:
 
 
 def test_the_helper_has_the_bots_version() -> None:
-    """Bot and helper are released together."""
+    """Bot and helper are released together, and speak the same version of the protocol."""
+    assert answers.PROTOCOL == PROTOCOL
     assert tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["version"] == VERSION
 
 

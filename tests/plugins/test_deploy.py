@@ -166,7 +166,8 @@ async def test_a_host_that_stays_away_ends_the_job_before_anything_began(bench: 
 
     answer = await bench.say("deployer", "!deploy hello-bot")
 
-    assert "could not be reached for 10 minutes. Nothing was activated." in answer
+    assert "No answer for 10 min: ops-jrz1 cannot be reached: Connection refused." in answer
+    assert "Nothing was built, and nothing was activated." in answer
 
 
 async def test_a_reboot_within_the_commit_is_carried_to_its_end(bench: Bench) -> None:
