@@ -30,8 +30,8 @@ class Chat(Protocol):
         """Return the id of a configured room, of which NAME is the id or an alias."""
         ...
 
-    async def round_trip(self) -> float:
-        """Ask the homeserver something as the bot; return the seconds until the answer."""
+    async def round_trip(self, room_id: str) -> float:
+        """Send something through a room that nobody sees, and read it back; return the seconds that it took."""
         ...
 
 

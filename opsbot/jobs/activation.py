@@ -76,7 +76,8 @@ async def _verdict(work: Work, state: Json, before: Json, touched: frozenset[str
         left = deadline - work.site.clock.now().timestamp()
         back = duration(max(left + _SPARE, 0.0))
         await work.progress.note("prove", f"the host goes back by itself in {back}")
-        said, now = await asyncio.gather(work.progress.prove(within=max(min(_SAID, left), 1.0)), _probes(work))
+        patience = max(min(_SAID, left), 1.0) if before["chat"] else 0.0
+        said, now = await asyncio.gather(work.progress.prove(within=patience), _probes(work))
         ill = {name: probe.problem for name, probe in now.items() if before["services"].get(name) and not probe.ok}
         guilty = {name for name in ill if work.site.config.services[name].unit in touched}
         faults = [f"{name}: {ill[name]}" for name in sorted(guilty)]

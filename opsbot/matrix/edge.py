@@ -4,14 +4,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
+from uuid import uuid4
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
 from opsbot.happened import ChatBack, ChatLost, Event, Listener, Synced, nobody, nothing
 from opsbot.letters import Letters, Mailbox, Memory
 from opsbot.matrix.account import Account
 from opsbot.matrix.client import Client, ignored
+from opsbot.matrix.events import mapping, text
 from opsbot.matrix.patience import alive, pause, rest
-from opsbot.matrix.problems import TokenRefusedError
+from opsbot.matrix.problems import HomeserverUnwellError, TokenRefusedError
 from opsbot.matrix.rooms import Rooms
 from opsbot.matrix.sender import Sender
 from opsbot.matrix.settings import MatrixSettings
@@ -20,8 +22,10 @@ from opsbot.model import RoomFacts
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a round trip may take.
+#: Seconds that each half of a round trip may take.
 ROUND_TRIP = 10.0
+#: The type of the events that prove a room's way: neither clients nor the bridge know it, so nobody sees them.
+PROOF = "opsbot.proof"
 
 
 class LockedOutError(OpsbotError):
@@ -134,12 +138,20 @@ class MatrixEdge:
         """Return the id of a configured room. Raises ChatUnreachableError while nobody knows the id of its alias."""
         return await self.rooms.room_id(name)
 
-    async def round_trip(self) -> float:
-        """Ask the homeserver who the bot is; return the seconds until the answer. Raises ChatUnreachableError."""
-        loop = asyncio.get_running_loop()
-        asked = loop.time()
-        await self._client.ask("GET", "account", "whoami", within=ROUND_TRIP)
-        return loop.time() - asked
+    async def round_trip(self, room_id: str) -> float:
+        """Send an event that no client shows through a room, and read it back; return the seconds that it took.
+
+        Raises ChatUnreachableError or ChatRefusedError.
+        """
+        loop, word = asyncio.get_running_loop(), uuid4().hex
+        began = loop.time()
+        sending = ("rooms", room_id, "send", PROOF, f"opsbot-{word}")
+        sent = mapping(await self._client.ask("PUT", *sending, content={"word": word}, within=ROUND_TRIP))
+        reading = ("rooms", room_id, "event", text(sent.get("event_id")))
+        read = mapping(await self._client.ask("GET", *reading, within=ROUND_TRIP))
+        if mapping(read.get("content")).get("word") != word:
+            raise HomeserverUnwellError("The homeserver is not well: it did not give back what it had taken.")
+        return loop.time() - began
 
     async def close(self) -> None:
         """Close the connections."""

@@ -73,8 +73,6 @@ class Bench:
         self.host.now = lambda: self.clock.now().timestamp()
         self.database = database
         self.letters = Outbox(database)
-        #: Whether the room takes no message from the bot.
-        self.deaf = False
         self._ids = itertools.count(1)
         # A bench that is opened again in the same folder is the same bot after a restart, which knows its old events.
         self._opened = secrets.token_hex(4)
@@ -159,7 +157,7 @@ class _Delivered:
 
     async def sent(self, cause: str, *, within: float = 30.0) -> str:
         """Say that it was sent, unless the room is deaf."""
-        if self._bench.deaf:
+        if self._bench.chat.deaf:
             self._bench.clock.pass_time(within)
             raise ChatUnreachableError
         return cause

@@ -38,21 +38,25 @@ class FakeChat:
     def __init__(self) -> None:
         self.rooms: dict[str, RoomFacts] = {}
         self.away = False
+        #: Whether it takes nothing from the bot.
+        self.deaf = False
 
     async def room(self, room_id: str) -> RoomFacts:
         """Return what was said of the room; a plain one otherwise."""
-        await self.round_trip()
+        if self.away:
+            raise ChatUnreachableError
         return self.rooms.get(room_id, RoomFacts(room_id=room_id))
 
     async def room_id(self, name: str) -> str:
         """Return the name: a room of a bench has no other; an alias is not known while away."""
         if not name.startswith("!"):
-            await self.round_trip()
+            await self.room(name)
         return name
 
-    async def round_trip(self) -> float:
-        """Answer at once, unless away."""
-        if self.away:
+    async def round_trip(self, room_id: str) -> float:
+        """Give back at once what it takes."""
+        await self.room(room_id)
+        if self.deaf:
             raise ChatUnreachableError
         return 0.0
 

@@ -1,6 +1,12 @@
+import json
 import uuid
 from dataclasses import replace
+from urllib.parse import quote
 
+import pytest
+
+from opsbot.errors import ChatRefusedError
+from opsbot.matrix.edge import PROOF
 from opsbot.matrix.events import BRIDGE_TYPES
 from tests.matrix.bot import running
 from tests.matrix.conftest import Place, until
@@ -100,8 +106,23 @@ async def test_an_encrypted_room_is_told_once_for_ever(place: Place) -> None:
     assert "encrypted" in bodies[0]
 
 
-async def test_the_homeserver_is_asked_how_it_is(place: Place) -> None:
-    """A round trip to the homeserver is measured in seconds."""
+async def test_what_goes_through_a_room_comes_back_and_nobody_sees_it(place: Place) -> None:
+    """A round trip is an event in the room that is no message; it takes seconds, not edits."""
     async with running(place.folder, place.settings) as bot:
         await bot.edge.ready.wait()
-        assert await bot.edge.round_trip() > 0
+        assert await bot.edge.round_trip(place.room_id) > 0
+        assert await bot.edge.round_trip(place.room_id) > 0
+    proofs = json.dumps({"types": [PROOF]})
+    page = await place.ada.ask("GET", f"rooms/{quote(place.room_id)}/messages", dir="b", limit=50, filter=proofs)
+    assert len(page["chunk"]) == 2
+    assert not await place.ada.lines(place.room_id)
+
+
+async def test_a_room_that_lets_the_bot_say_nothing_is_no_round_trip(place: Place) -> None:
+    """A round trip is refused where the bot's messages are."""
+    async with running(place.folder, place.settings) as bot:
+        await bot.edge.ready.wait()
+        levels = {"users": {}, "events_default": 50}
+        await place.ada.set_state(place.room_id, "m.room.power_levels", levels)
+        with pytest.raises(ChatRefusedError):
+            await bot.edge.round_trip(place.room_id)

@@ -58,7 +58,7 @@ async def test_the_room_of_a_homeserver_that_is_away_is_unknown(place: Place, pr
         await bot.edge.ready.wait()
         await proxy.refuse()
         with pytest.raises(ChatUnreachableError):
-            await bot.edge.round_trip()
+            await bot.edge.round_trip(place.room_id)
         with pytest.raises(ChatUnreachableError):
             await bot.edge.room("!other:test.local")
 

@@ -197,7 +197,7 @@ async def test_a_host_that_cannot_answer_well_is_not_taken_for_a_no(bench: Bench
 
 async def test_a_room_that_hears_nothing_does_not_undo_a_deploy_that_left_it_alone(bench: Bench) -> None:
     """A message that does not get through counts only against a deploy that touches the homeserver."""
-    bench.deaf = True
+    bench.chat.deaf = True
 
     answer = await bench.say("deployer", "!deploy hello-bot")
 
@@ -209,7 +209,7 @@ async def test_a_deploy_that_silences_the_homeserver_is_undone(bench: Bench) -> 
     """If messages got through before and the deploy restarts the homeserver, they must get through afterwards."""
     bench.host.plan["units"] = {"stop": [], "start": [], "restart": ["conduwuit.service"], "reload": []}
     bench.host.endings["activate"] = {"deadline": bench.clock.now().timestamp() + 60}
-    bench.host.on_activate = lambda: setattr(bench, "deaf", True)
+    bench.host.on_activate = lambda: setattr(bench.chat, "deaf", True)
 
     answer = await bench.say("admin", "!deploy hello-bot")
 
