@@ -1,7 +1,6 @@
 """The path of a message: from an event in the inbox to an answer in the outbox, or to a job."""
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
@@ -11,11 +10,12 @@ from opsbot.addressed import Ear, Echoes, Strangeness
 from opsbot.context import Context
 from opsbot.errors import ChatUnreachableError, OpsbotError, RefusedError, UsageError
 from opsbot.happened import Answered, Decided, end_of, nothing
+from opsbot.intake import Intake
 from opsbot.model import STRANGER, AuditEntry, Decision, Job, Level, Message, Person, Post, Text
 from opsbot.parsing import Invocation
 from opsbot.people import identify
 from opsbot.render.jobs import first_words
-from opsbot.render.text import fit, words
+from opsbot.render.text import fit, one_line, words
 from opsbot.render.times import age
 from opsbot.site import Site
 
@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 TOO_OLD = 120
 #: Seconds that a command which only answers may take.
 LONGEST_ANSWER = 60
-#: Seconds until a message is tried again that came when the homeserver had gone.
-_PATIENCE = 2
 #: Seconds until the inbox is looked at without being told, which also shows that the loop turns.
 LOOK = 20.0
 
@@ -68,13 +66,17 @@ class Bot:
         look: float = LOOK,
     ) -> None:
         self._site = site
-        self._on_turn = on_turn
-        self._look = look
-        #: Set when there is something new in the inbox.
-        self._wake = wake or asyncio.Event()
         self._ear = Ear(site.config.prefix, site.config.homeserver.user)
         self._echoes, self._strangeness = Echoes(), Strangeness()
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._intake = Intake(
+            site.inbox,
+            site.clock,
+            calls=lambda message: self._ear.hear(message.body) is not None,
+            handle=self.handle,
+            wake=wake or asyncio.Event(),
+            on_turn=on_turn,
+            look=look,
+        )
         self.stages: tuple[Stage, ...] = (
             self.addressed,
             self.fresh,
@@ -86,28 +88,7 @@ class Bot:
 
     async def run(self) -> None:
         """See every message of the inbox through; what is cut off is done again at the next start."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                self._on_turn()
-                self._wake.clear()
-                # One that finishes while the inbox is read is in what was read, and no longer running.
-                begun = frozenset(self._running)
-                for message in await self._site.inbox.open_messages():
-                    if message.event_id not in begun:
-                        self._running[message.event_id] = tasks.create_task(self._see_through(message))
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._look):
-                        await self._wake.wait()
-
-    async def _see_through(self, message: Message) -> None:
-        try:
-            await self.handle(message)
-        except ChatUnreachableError:
-            # Nobody can be told who asked: the message stays in the inbox, and its turn comes again.
-            await self._site.clock.sleep(_PATIENCE)
-            self._wake.set()
-        finally:
-            self._running.pop(message.event_id, None)
+        await self._intake.run()
 
     async def handle(self, message: Message) -> None:
         """See one message through the stages and store what came of it, in one transaction."""
@@ -165,7 +146,7 @@ class Bot:
             account=turn.message.sender,
             room_id=turn.message.room_id,
             event_id=turn.message.event_id,
-            what=f"{turn.name} {turn.rest}".strip(),
+            what=one_line(f"{turn.name} {turn.rest}"),
             decision=turn.decision,
         )
 

@@ -1,6 +1,6 @@
 """The shapes of the outside: what the logic asks for, and the edges and the fakes give."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -72,6 +72,10 @@ class Outside(Protocol):
         ...
 
 
+#: So many messages are seen through at a time: what waits longer stays in the database.
+MOST_OPEN = 1000
+
+
 class Inbox(Protocol):
     """Every event that asks for something, once."""
 
@@ -80,7 +84,11 @@ class Inbox(Protocol):
         ...
 
     async def open_messages(self) -> list[Message]:
-        """Return the messages that were accepted and not yet finished, oldest first."""
+        """Return the first MOST_OPEN of the messages that were accepted and not yet finished, oldest first."""
+        ...
+
+    async def dismiss(self, event_ids: Collection[str]) -> None:
+        """Finish messages that get no answer, in one transaction."""
         ...
 
     async def finish(

@@ -20,6 +20,7 @@ _TYPOGRAPHY = str.maketrans(
 #: The apostrophe within a word is none of the quotation marks.
 _APOSTROPHE = re.compile(r"(?<=[^\W_])['’](?=[^\W_])")  # noqa: RUF001 - as above
 _KEPT = "\ue000"
+_SPACE = re.compile(r"[^\S\n]")
 #: Two dashes, one that a phone made of them, or one that was meant to be two.
 _DASHED = re.compile(r"(?P<dashes>--+|-*[—–―]+-*|-(?=[^\W\d]))(?P<name>\w[\w-]*)(?P<rest>=.*)?", re.DOTALL)  # noqa: RUF001 - as above
 
@@ -42,7 +43,7 @@ def split(text: str) -> list[str]:
     """
     if len(text) > LONGEST:
         raise UsageError(f"That is too long for a command: {len(text):,} characters, where {LONGEST:,} is the most.")
-    plain = _APOSTROPHE.sub(_KEPT, text).translate(_TYPOGRAPHY)
+    plain = _APOSTROPHE.sub(_KEPT, _SPACE.sub(" ", text)).translate(_TYPOGRAPHY)
     try:
         return [word.replace(_KEPT, "'") for word in shlex.split(plain)]
     except ValueError as error:

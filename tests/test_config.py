@@ -159,6 +159,16 @@ def test_a_problem_names_its_line() -> None:
         parse("prefx: '?'\n" + yaml.safe_dump(SMALL))
 
 
+def test_a_problem_is_one_line_that_can_be_read() -> None:
+    """A key that would steer a terminal is shown with its signs spelled out, and not for ever."""
+    with pytest.raises(BadConfigError) as caught:
+        parse('"pre\\e[2Jfix\\n\\u202e": "?"\n' + yaml.safe_dump(SMALL), {f"OPSBOT_{'X' * 5000}": "1"})
+
+    first, second = sorted(str(caught.value).splitlines())
+    assert first.startswith(r"pre\x1b[2Jfix\n\u202e (line 1): is not a key here;")
+    assert len(second) == 1000
+
+
 def test_nothing_at_all_is_told_as_what_is_missing() -> None:
     """An empty file is answered with what every configuration needs, and what each of it is."""
     assert wrong("# nothing yet\n") == {
@@ -184,6 +194,15 @@ def test_nothing_at_all_is_told_as_what_is_missing() -> None:
         ("rooms", "#ops:clarun.xyz", "rooms", "must be a list"),
         ("rooms", ["ops"], "rooms[1]", "must be a room's id"),
         ("rooms", ["!ok", "#ops"], "rooms[2]", "must have its server"),
+        ("rooms", ["#o\u202eps:clarun.xyz"], "rooms[1]", "must be a room's id"),
+        ("rooms", ["#ops\x1b:clarun.xyz"], "rooms[1]", "must be a room's id"),
+        ("homeserver.user", "@ops\u200bbot:clarun.xyz", "homeserver.user", "must be a full Matrix id"),
+        ("people.<b>dan</b>", {"level": "member", "accounts": ["@ab:x"]}, "people.<b>dan</b>", "is no name"),
+        ("people.d\u202ean", {"level": "member", "accounts": ["@ab:x"]}, "people.d\u202ean", "is no name"),
+        ("hosts.`ops`", {"address": "x", "key_file": "x", "host_key": KEY}, "hosts.`ops`", "is no name"),
+        ("projects.Hello-Bot", {"host": "ops-jrz1"}, "projects.Hello-Bot", "is no project's name"),
+        ("services.*web*", {"tcp": "127.0.0.1:80"}, "services.*web*", "is no name"),
+        ("plugins", ["/etc/\x1b]0;x\x07"], "plugins[1]", "must be an absolute path"),
         ("prefix", "/", "prefix", "must not begin with a slash"),
         ("prefix", "ops ", "prefix", "one to three marks"),
         ("timezone", "Mars/Base", "timezone", "time zone"),

@@ -27,7 +27,7 @@ FLOORS = {
         "masks",
         "triggers",
     ),
-    "logic": ("bot", "context", "site", "status", "plugins", "jobs", "health", "watched", "timetable"),
+    "logic": ("bot", "intake", "context", "site", "status", "plugins", "jobs", "health", "watched", "timetable"),
     "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs"),
     "top": ("app", "check", "cli", "connect", "expected", "oversight", "__main__"),
 }

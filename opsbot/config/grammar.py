@@ -25,7 +25,8 @@ def _word(pattern: str, sentence: str) -> AfterValidator:
     shape = re.compile(pattern, re.ASCII)
 
     def check(value: str) -> str:
-        if not shape.fullmatch(value):
+        # What nobody sees is in no name: it would make two that look alike, or turn a line around.
+        if not shape.fullmatch(value) or not value.isprintable():
             raise ValueError(sentence)
         return value
 
@@ -118,7 +119,7 @@ def _database(value: str) -> str:
 
 
 def _path(value: str) -> str:
-    if not value.startswith("/"):
+    if not value.startswith("/") or not value.isprintable():
         raise ValueError("must be an absolute path; it begins with a slash.")
     return value
 
@@ -205,7 +206,7 @@ TriggerName = Annotated[
 ]
 ProjectName = Annotated[
     str,
-    _word(NAME, "is no name: a letter, then letters, digits, - and _."),
+    _word(r"[a-z][a-z0-9_-]{0,62}", "is no project's name: a small letter, then small letters, digits, - and _."),
     unlike(lambda name: "is taken: it means the host's own configuration." if name == "platform" else None),
 ]
 #: A project, or the platform: where both are meant.

@@ -14,6 +14,8 @@ from opsbot.model import Json
 Path = tuple[str | int, ...]
 
 VARIABLE = "OPSBOT_"
+#: The most characters of a problem: a name in a file may be of any length.
+_LONGEST = 1000
 #: Names the file itself, and so is no key of it.
 FILE_VARIABLE = "OPSBOT_CONFIG"
 
@@ -28,7 +30,9 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.path} ({self.place})" if self.place and self.path else self.path or self.place
-        return f"{where}: {self.sentence}" if where else self.sentence
+        said = f"{where}: {self.sentence}" if where else self.sentence
+        # What the file holds may be anything, and this goes to a terminal.
+        return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in said[:_LONGEST])
 
 
 @dataclass(frozen=True, kw_only=True)

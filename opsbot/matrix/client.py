@@ -14,6 +14,8 @@ from opsbot.matrix.problems import AnswerError, HomeserverUnwellError, TokenRefu
 
 #: Seconds, at most, that a homeserver may tell us to wait.
 LONGEST_WAIT = 300.0
+#: How much is kept of what a homeserver says about an error.
+_LONGEST_WORDS = 300
 _TOO_MANY = 429
 _TOO_LARGE = 413
 _UNAUTHORISED = 401
@@ -64,7 +66,7 @@ class Client:
         if query:
             address += "?" + urlencode(query)
         status, wait, body = await self._request(method, address, content, within or self._patience)
-        return _read(status, wait, body)
+        return read_answer(status, wait, body)
 
     async def _request(self, method: str, address: str, content: Any, within: float) -> tuple[int, str, bytes]:
         headers = {"Content-Type": "application/json"}
@@ -90,13 +92,14 @@ class Client:
             await self._session.close()
 
 
-def _read(status: int, wait: str, body: bytes) -> Any:
+def read_answer(status: int, wait: str, body: bytes) -> Any:
+    """Return the JSON of an answer with this STATUS and Retry-After; raises what `Client.ask` does."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
         answer = None
     code = text(mapping(answer).get("errcode"))
-    words = text(mapping(answer).get("error")) or code or "no reason given"
+    words = text(mapping(answer).get("error"))[:_LONGEST_WORDS] or code or "no reason given"
     if status == _TOO_MANY:
         raise HomeserverUnwellError(f"The homeserver wants fewer requests: {words}", wait=_wait(answer, wait))
     if status < 300 and answer is not None:  # noqa: PLR2004 - HTTP's successes
@@ -110,6 +113,7 @@ def _read(status: int, wait: str, body: bytes) -> Any:
 
 def _wait(answer: Any, header: str) -> float:
     milliseconds = mapping(answer).get("retry_after_ms")
-    if isinstance(milliseconds, int | float):
-        return min(max(milliseconds / 1000, 0.0), LONGEST_WAIT)
+    # Not a number is no comparison's equal, and JSON has it all the same.
+    if isinstance(milliseconds, int | float) and milliseconds == milliseconds:  # noqa: PLR0124 - see above
+        return min(max(milliseconds, 0), LONGEST_WAIT * 1000) / 1000
     return min(float(header), LONGEST_WAIT) if header.isdecimal() else 1.0

@@ -18,6 +18,12 @@ TIMELINE_TYPES = ("m.room.message", "m.room.encrypted", "m.room.member", *FACT_T
 
 _PROFILE = "com.beeper.per_message_profile"
 _QUOTED = re.compile(r"(?:>[^\n]*(?:\n|$))+\n*")
+#: NUL, and halves of characters that stand alone.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+#: What nobody sees and some programs put in: marks without width, and those that turn the direction of writing.
+_UNSEEN = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
+#: The longest text that is kept; a command is much shorter.
+LONGEST = 8000
 #: Milliseconds until the last moment that a date can name.
 _END_OF_TIME = 253_402_300_799_000
 
@@ -28,8 +34,8 @@ def mapping(value: Any) -> Mapping[str, Any]:
 
 
 def text(value: Any) -> str:
-    """Return a JSON string, empty when it is none."""
-    return value if isinstance(value, str) else ""
+    """Return a JSON string, empty when it is none; what no database or homeserver takes is replaced."""
+    return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else ""
 
 
 def listing(value: Any) -> list[Any]:
@@ -47,11 +53,17 @@ def sent_at(event: Any) -> datetime | None:
 
 def said_in(content: Mapping[str, Any]) -> str:
     """Return the words that somebody typed: quotations, links and formatting undone."""
-    if content.get("format") == HTML and (html := text(content.get("formatted_body"))):
-        return words_of(html)
+    html = text(content.get("formatted_body"))
+    # Nobody writes a command in so much HTML, and reading it would take its time.
+    if content.get("format") == HTML and html and len(html) <= LONGEST:
+        return _seen(words_of(html))
     body = text(content.get("body")).strip()
     quoted = _QUOTED.match(body)
-    return body[quoted.end() :].strip() if quoted else body
+    return _seen(body[quoted.end() :] if quoted else body)
+
+
+def _seen(words: str) -> str:
+    return _UNSEEN.sub("", words).strip()[:LONGEST]
 
 
 def _may_ask(event: Mapping[str, Any], content: Mapping[str, Any]) -> bool:
@@ -82,7 +94,7 @@ def to_message(event: Any, *, room_id: str, me: str) -> Message | None:
         room_id=room_id,
         sender=sender,
         body=body,
-        html=text(content.get("formatted_body")) or None,
+        html=text(content.get("formatted_body"))[:LONGEST] or None,
         thread=_thread(content),
         sent_at=moment,
     )
@@ -133,12 +145,12 @@ class Batch:
 def batch_of(answer: Any, *, me: str) -> Batch:
     """Read the answer of a sync; the position is empty if it was none."""
     rooms = mapping(mapping(answer).get("rooms"))
-    invites = {room: _inviter(invite, me) for room, invite in mapping(rooms.get("invite")).items()}
+    invites = {text(room): _inviter(invite, me) for room, invite in mapping(rooms.get("invite")).items()}
     return Batch(
         position=text(mapping(answer).get("next_batch")),
-        timelines={room: _timeline(joined) for room, joined in mapping(rooms.get("join")).items()},
+        timelines={text(room): _timeline(joined) for room, joined in mapping(rooms.get("join")).items()},
         invites={room: inviter for room, inviter in invites.items() if inviter},
-        left=frozenset(mapping(rooms.get("leave"))),
+        left=frozenset(map(text, mapping(rooms.get("leave")))),
     )
 
 

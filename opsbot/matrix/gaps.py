@@ -10,6 +10,7 @@ from opsbot.errors import ChatRefusedError
 from opsbot.letters import Mailbox
 from opsbot.matrix.client import Client
 from opsbot.matrix.events import TIMELINE_TYPES, listing, mapping, sent_at, text
+from opsbot.model import Message
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +18,10 @@ PAGE = 100
 #: No gap is filled further back than this many pages.
 MOST_PAGES = 100
 _FILTER = json.dumps({"types": TIMELINE_TYPES, "lazy_load_members": True})
+
+
+#: Reads an event as a message; None when it is none.
+Reader = Callable[[Any], Message | None]
 
 
 class Gaps:
@@ -27,18 +32,21 @@ class Gaps:
         self._inbox = inbox
         self._on_page = on_page
 
-    async def fill(self, room_id: str, *, before: str, after: str | None, seen: str, oldest: datetime) -> list[Any]:
-        """Return the events of a room BEFORE one position and AFTER another, oldest first.
+    async def fill(
+        self, room_id: str, *, before: str, after: str | None, seen: str, oldest: datetime, read: Reader
+    ) -> list[Message]:
+        """Return what was said in a room BEFORE one position and AFTER another, oldest first, as READ reads it.
 
         Not every homeserver minds AFTER: the search ends as well at the event that was last SEEN, at any that was
         accepted, and with a page of which all is older than OLDEST.
         """
-        found: list[Any] = []
+        found: list[Message] = []
         for _ in range(MOST_PAGES):
             self._on_page()
             events, before = await self._page(room_id, before, after)
             new = await self._until_known(events, seen)
-            found += new
+            # Read at once: of ten thousand events only the words are kept.
+            found += [message for event in new if (message := read(event)) is not None]
             if not before or len(new) < len(events) or all_before(oldest, events):
                 return found[::-1]
         log.warning("%s: more than %d events were missed, the older ones are left out", room_id, MOST_PAGES * PAGE)

@@ -2,11 +2,14 @@
 
 import re
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 _BLOCKS = frozenset({"p", "div", "ul", "ol", "li", "pre", "table", "tr", "hr", *(f"h{size}" for size in range(1, 7))})
 #: What is inside was said by somebody else, or is not shown at all.
 _UNSAID = frozenset({"mx-reply", "blockquote", "script", "style", "head", "template"})
 _SPACE = re.compile(r"\s+")
+#: A link to an account is that account, whatever name it shows.
+_ACCOUNT = re.compile(r"https://matrix\.to/#/(@[^/?#\s]+)|matrix:u/([^/?#\s]+)", re.IGNORECASE)
 
 
 class _Words(HTMLParser):
@@ -16,8 +19,11 @@ class _Words(HTMLParser):
         self._unsaid: list[str] = []
         self._preformatted = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the library's shape
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _UNSAID:
+            self._unsaid.append(tag)
+        elif not self._unsaid and tag == "a" and (account := _account(dict(attrs).get("href") or "")):
+            self._pieces.append(account)
             self._unsaid.append(tag)
         elif not self._unsaid:
             self._start(tag)
@@ -52,6 +58,11 @@ class _Words(HTMLParser):
     def words(self) -> str:
         lines = "".join(self._pieces).split("\n")
         return "\n".join(line.strip() for line in lines).strip()
+
+
+def _account(address: str) -> str:
+    found = _ACCOUNT.match(unquote(address))
+    return "" if found is None else found[1] or f"@{found[2]}"
 
 
 def words_of(html: str) -> str:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
 from opsbot.happened import ChatBack, ChatLost, Listener, Synced
@@ -138,11 +139,14 @@ class Sync:
             after, oldest = None, datetime.now(UTC) - self._settings.fresh
         else:
             after, oldest = stored[0], datetime.fromtimestamp(stored[1], UTC) - SLACK
-        missed: list[object] = []
+        read = partial(to_message, room_id=room_id, me=self._client.user_id)
+        missed: list[Message] = []
         if timeline.limited and timeline.before and not (new and all_before(oldest, timeline.events)):
-            missed = await self._gaps.fill(room_id, before=timeline.before, after=after, seen=seen or "", oldest=oldest)
-        read = (to_message(event, room_id=room_id, me=self._client.user_id) for event in (*missed, *timeline.events))
-        return [message for message in read if message and (not new or message.sent_at >= oldest)]
+            missed = await self._gaps.fill(
+                room_id, before=timeline.before, after=after, seen=seen or "", oldest=oldest, read=read
+            )
+        said = (*missed, *map(read, timeline.events))
+        return [message for message in said if message and (not new or message.sent_at >= oldest)]
 
 
 def _last(timeline: Timeline) -> str:

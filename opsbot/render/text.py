@@ -14,14 +14,30 @@ from opsbot.model import Text
 #: The longest message; Slack refuses much longer ones.
 LONGEST = 3500
 
+#: The most pieces of a message that look different from the rest: each costs some 80 characters of Slack's 13,000.
+_MARKS = 100
+#: The longest part of a message that a log takes, and the widest table: what a phone shows without turning it.
+_LOG = 3000
+WIDEST = 60
+#: Control characters, unseen marks, halves of characters, private ones, and what breaks lines or paragraphs.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+
 _CODE = re.compile(r"`([^`\n]+)`")
+_BREAK = re.compile(r"[\n\t]")
 _CUT = "… (cut)"
 
 
 def clean(words: str) -> str:
-    """Take away control characters and marks that turn the direction of writing; keep line breaks."""
-    kept = (c if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co"} else "\ufffd" for c in words)
-    return "".join(kept)
+    """Show control characters, and marks that nobody sees or that turn the direction of writing; keep line breaks."""
+    if words.isascii() and words.isprintable():
+        return words
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in _HIDDEN else "\ufffd" for c in words)
+
+
+def one_line(words: str, *, longest: int = 500) -> str:
+    """Make one clean line of any text, for a record."""
+    plain = " ".join(clean(words).split())
+    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
 
 
 def words(sentence: str) -> Text:
@@ -68,22 +84,59 @@ def lines(*parts: Text | str | None) -> Text:
 
 
 def tail(log: str | Iterable[str], *, count: int = 20, width: int = 200) -> Text:
-    """Make a block of the last COUNT lines, each cut at WIDTH."""
+    """Make a block of the last COUNT lines, or as many of them as a message takes, each cut at WIDTH."""
     rows = log.splitlines() if isinstance(log, str) else list(log)
-    return pre(row if len(row) <= width else row[: width - 1] + "…" for row in rows[-count:])
+    kept: list[str] = []
+    room = _LOG
+    for row in reversed(rows[-count:]):
+        short = row.expandtabs(4)
+        short = short if len(short) <= width else short[: width - 1] + "…"
+        room -= len(short) + 1
+        if room < 0:
+            kept.append(f"… ({min(count, len(rows)) - len(kept)} earlier lines)")
+            break
+        kept.append(short)
+    return pre(reversed(kept))
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> Text:
-    """Make columns that line up, for a phone's width."""
-    grid = [tuple(clean(cell) for cell in row) for row in rows]
+    """Make columns that line up, no wider together than a phone; cells of the widest columns are cut for it."""
+    grid = [tuple(_BREAK.sub(" ", clean(cell)) for cell in row) for row in rows]
     widths = [
-        max((len(row[i]) for row in grid if i < len(row)), default=0) for i in range(max(map(len, grid), default=0))
+        max((columns(row[i]) for row in grid if i < len(row)), default=0) for i in range(max(map(len, grid), default=0))
     ]
-    return pre("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in grid)
+    while sum(widths) + 2 * (len(widths) - 1) > WIDEST and max(widths) > 1:
+        widths[widths.index(max(widths))] -= 1
+    return pre("  ".join(_cell(cell, width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in grid)
+
+
+def columns(words: str) -> int:
+    """Return how many columns of a fixed-width font a text takes."""
+    return sum(_width(letter) for letter in words)
+
+
+def _width(letter: str) -> int:
+    if unicodedata.category(letter) in {"Mn", "Me"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in {"W", "F"} else 1
+
+
+def _cell(words: str, width: int) -> str:
+    if (taken := columns(words)) > width:
+        room = width - 1
+        kept = ""
+        for letter in words:
+            room -= _width(letter)
+            if room < 0:
+                break
+            kept += letter
+        words = f"{kept}…"
+        taken = columns(words)
+    return words + " " * (width - taken)
 
 
 def fit(text: Text, *, longest: int = LONGEST) -> Text:
     """Cut a message that is too long for the bridge; a cut one loses its HTML, so that no tag stays open."""
-    if len(text.body) <= longest and len(text.html) <= 2 * longest:
+    if len(text.body) <= longest and len(text.html) <= 2 * longest and text.html.count("</") <= _MARKS:
         return text
-    return pre(text.body[: longest - len(_CUT) - 1] + "\n" + _CUT)
+    return pre(text.body.expandtabs(4)[: longest - len(_CUT) - 1] + "\n" + _CUT)

@@ -2,7 +2,14 @@
 
 from datetime import datetime, tzinfo
 
-_STEPS = ((86400, "day"), (3600, "hour"), (60, "minute"))
+_STEPS = (
+    (365 * 86400, "year"),
+    (30 * 86400, "month"),
+    (7 * 86400, "week"),
+    (86400, "day"),
+    (3600, "hour"),
+    (60, "minute"),
+)
 
 
 def duration(seconds: float) -> str:
@@ -20,10 +27,10 @@ def duration(seconds: float) -> str:
 
 
 def age(seconds: float) -> str:
-    """Say how long ago something was: "just now", "5 minutes ago", "2 days ago"."""
+    """Say how long ago something was: "just now", "5 minutes ago", "2 weeks ago"."""
     for length, noun in _STEPS:
         count = int(seconds // length)
-        if count:
+        if count > 0:
             return f"{count} {noun}{'s' if count > 1 else ''} ago"
     return "just now"
 

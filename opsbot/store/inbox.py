@@ -4,10 +4,11 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
 from opsbot.letters import POSITION
 from opsbot.model import AuditEntry, Job, Message, Post
+from opsbot.ports import MOST_OPEN
 from opsbot.store.database import Database
 from opsbot.store.ledger import open_job, record_audit
 from opsbot.store.memory import get, put
@@ -64,9 +65,15 @@ class Inbox:
         return await self._database.read(lambda c: _known(c, event_ids))
 
     async def open_messages(self) -> list[Message]:
-        """Return the messages that were accepted and not yet finished, oldest first."""
-        query = select(inbox).where(inbox.c.done_at.is_(None)).order_by(inbox.c.seq)
+        """Return the first MOST_OPEN of the messages that were accepted and not yet finished, oldest first."""
+        query = select(inbox).where(inbox.c.done_at.is_(None)).order_by(inbox.c.seq).limit(MOST_OPEN)
         return await self._database.read(lambda c: [_to_message(row) for row in c.execute(query).mappings()])
+
+    async def dismiss(self, event_ids: Collection[str]) -> None:
+        """Finish messages that get no answer, in one transaction."""
+        done = update(inbox).where(inbox.c.event_id == bindparam("id"), inbox.c.done_at.is_(None))
+        rows = [{"id": event_id} for event_id in event_ids]
+        await self._database.write(lambda c: c.execute(done.values(done_at=_now(), body="", html=None), rows))
 
     async def finish(
         self, event_id: str, *, posts: Sequence[Post] = (), audit: AuditEntry | None = None, job: Job | None = None

@@ -1,11 +1,27 @@
 import html
 import re
+from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsbot.render.text import LONGEST, clean, code, fit, join, lines, pre, table, tail, words
+from opsbot.render.text import (
+    LONGEST,
+    WIDEST,
+    bold,
+    clean,
+    code,
+    columns,
+    fit,
+    join,
+    lines,
+    one_line,
+    pre,
+    table,
+    tail,
+    words,
+)
 from opsbot.render.times import age, duration, size
 
 
@@ -62,6 +78,125 @@ def test_no_text_becomes_markup(parts: list[str]) -> None:
     assert unmarked == re.sub(r"\s|`|'", "", text.body)
 
 
+class Tags(HTMLParser):
+    """Reads HTML as a client does: its tags, and the text between them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.text = ""
+        self.attributes: list[object] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag."""
+        self.tags.add(tag)
+        self.attributes += attrs
+        self.text += "\n" if tag == "br" else ""
+
+    def handle_data(self, data: str) -> None:
+        """Note text."""
+        self.text += data
+
+
+#: What would be markup, a mention, a cut or a hole, if it were not text.
+NASTY = st.sampled_from(
+    [
+        "<b>",
+        "</pre>",
+        "<script>",
+        "&lt;",
+        "&",
+        "@room",
+        "<!channel>",
+        "`",
+        "\n",
+        "\t",
+        "\u202e",
+        "\x1b[2J",
+        "\u2028",
+        "\ud800",
+        "\0",
+        "漢",
+        "👩\u200d💻",
+        "e\u0301",
+        "[x](http://x)",
+        "https://matrix.to/#/@eve:x",
+        '<a href="http://x">',
+    ]
+)
+ANY = st.lists(NASTY | st.text(st.characters(exclude_categories=[]), max_size=12), max_size=40).map("".join)
+SENDABLE = {"code", "b", "pre", "br"}
+
+
+@settings(deadline=None)
+@given(ANY, ANY, ANY)
+def test_any_text_survives_as_text(one: str, two: str, three: str) -> None:
+    """Read back from its HTML, a message says what its plain form says: no tag, link or mention comes of any text."""
+    text = fit(lines(one, join(bold(two), code(three)), pre(three), tail(one), table([(one, two), (three, one)])))
+
+    read = Tags(text.html)
+    assert read.tags <= SENDABLE
+    assert read.attributes == []
+    assert re.sub(r"[\s`']", "", read.text) == re.sub(r"[\s`']", "", text.body)
+    assert text.body == "" or clean(text.body) == text.body
+
+
+@settings(deadline=None)
+@given(st.lists(ANY, max_size=12), st.integers(1, 300))
+def test_no_message_is_longer_than_slack_takes(parts: list[str], times: int) -> None:
+    """However much is said, a message has at most 3,500 characters and a hundred marked pieces."""
+    text = fit(lines(*(words(f"`{part}`") for part in parts * times)))
+
+    assert len(text.body) <= LONGEST
+    assert text.html.count("</") <= 100
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(ANY, min_size=1, max_size=6).map(tuple), max_size=8))
+def test_a_table_fits_a_phone(rows: list[tuple[str, ...]]) -> None:
+    """Whatever stands in its cells, a table has a line for each row, of at most 60 columns."""
+    shown = table(rows).body.split("\n")
+
+    assert len(shown) <= max(len(rows), 1)
+    assert all(columns(row) <= WIDEST for row in shown)
+
+
+@settings(deadline=None)
+@given(st.lists(ANY, max_size=50), st.integers(1, 100), st.integers(10, 300))
+def test_a_log_fits_a_message(log: list[str], count: int, width: int) -> None:
+    """However long its lines are, what is shown of a log fits a message, and its last line is in it."""
+    shown = fit(tail([*log * 10, "the end"], count=count, width=width)).body
+
+    assert len(shown) <= LONGEST
+    assert shown.endswith("the end")
+
+
+def test_a_long_log_is_its_end() -> None:
+    """Of a log that is too long for a message the last lines are shown, and how many are not."""
+    shown = tail((f"{n} {'x' * 190}" for n in range(100)), count=100).body.splitlines()
+
+    assert shown[0] == "… (85 earlier lines)"
+    assert shown[-1].startswith("99 x")
+
+
+@given(st.text(st.characters(exclude_categories=[]), max_size=2000))
+def test_a_record_is_one_line(text: str) -> None:
+    """What the audit keeps of any text is one clean line of at most 500 characters."""
+    line = one_line(text)
+
+    assert len(line) <= 500
+    assert line.splitlines() in ([], [line])
+    assert clean(line) == line
+
+
+@given(st.integers(-(10**9), 10**10))
+def test_an_age_is_never_in_the_future(seconds: int) -> None:
+    """Clocks differ: what seems to be yet to come has just been."""
+    assert "-" not in age(seconds)
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [(0.04, "0.0 s"), (9.94, "9.9 s"), (12.4, "12 s"), (59.6, "1 min"), (185, "3 min 5 s"), (7500, "2 h 5 min")],
@@ -72,7 +207,16 @@ def test_durations(seconds: float, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(3, "just now"), (61, "1 minute ago"), (7300, "2 hours ago"), (200_000, "2 days ago")]
+    ("seconds", "said"),
+    [
+        (3, "just now"),
+        (61, "1 minute ago"),
+        (7300, "2 hours ago"),
+        (200_000, "2 days ago"),
+        (-90, "just now"),
+        (8 * 86400, "1 week ago"),
+        (70 * 86400, "2 months ago"),
+    ],
 )
 def test_ages(seconds: float, said: str) -> None:
     """An age is said in the largest whole unit."""

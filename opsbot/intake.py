@@ -1,0 +1,84 @@
+"""The inbox is emptied: each command is seen through, side by side, and talk is put away."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from opsbot.errors import ChatUnreachableError
+from opsbot.model import Message
+from opsbot.ports import MOST_OPEN, Clock, Inbox
+
+#: Seconds until a message is tried again that came when the homeserver had gone.
+_PATIENCE = 2
+
+
+class Intake:
+    """Takes messages out of the INBOX and sees those that CALLS likes through HANDLE.
+
+    WAKE is set when there is something new; every LOOK seconds it is looked without being told, and ON_TURN told.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        clock: Clock,
+        *,
+        calls: Callable[[Message], bool],
+        handle: Callable[[Message], Awaitable[None]],
+        wake: asyncio.Event,
+        on_turn: Callable[[], None],
+        look: float,
+    ) -> None:
+        self._inbox = inbox
+        self._clock = clock
+        self._calls = calls
+        self._handle = handle
+        self._wake = wake
+        self._on_turn = on_turn
+        self._look = look
+        self._running: dict[str, asyncio.Task[None]] = {}
+        #: Whether more messages wait than were taken out of the inbox.
+        self._full = False
+
+    async def run(self) -> None:
+        """See every message of the inbox through; what is cut off is done again at the next start."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._on_turn()
+                self._wake.clear()
+                if await self._take(tasks):
+                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._look):
+                        await self._wake.wait()
+
+    async def _take(self, tasks: asyncio.TaskGroup) -> bool:
+        """Begin what waits; True if there is more that can be taken at once."""
+        # One that finishes while the inbox is read is in what was read, and no longer running.
+        begun = frozenset(self._running)
+        opened = await self._inbox.open_messages()
+        self._full = len(opened) >= MOST_OPEN
+        talk = []
+        for message in opened:
+            if message.event_id in begun:
+                continue
+            if self._calls(message):
+                self._running[message.event_id] = tasks.create_task(self._see_through(message))
+            else:
+                talk.append(message.event_id)
+        if talk:
+            # All of it at once: people talk more than they command, and no command should wait for it.
+            await self._inbox.dismiss(talk)
+        return self._full and bool(talk)
+
+    async def _see_through(self, message: Message) -> None:
+        try:
+            await self._handle(message)
+        except ChatUnreachableError:
+            # Nobody can be told who asked: the message stays in the inbox, and its turn comes again.
+            await self._clock.sleep(_PATIENCE)
+            self._wake.set()
+        finally:
+            self._running.pop(message.event_id, None)
+            if self._full:
+                self._wake.set()
