@@ -7,16 +7,21 @@ READY := $(VENV)/ready
 # Two tests at a time: most of them wait for servers.
 ARGS ?= -n 2 --dist worksteal
 
-.PHONY: help demo test lint bench docs lock clean
+.PHONY: help demo test test-system lint bench docs lock clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1  \2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1  \2/p' Makefile
 
 demo: $(READY) ## talk to opsbot on this machine; with SCRIPT=docs/demo.txt it plays a conversation
 	@$(BIN)/opsbot demo $(if $(SCRIPT),--script '$(SCRIPT)')
 
 test: $(READY) ## run the tests; ARGS='tests/plugins -k deploy' runs some of them, one after the other
 	$(BIN)/python -m pytest $(ARGS)
+
+test-system: ARGS = --durations=10
+test-system: $(READY) ## boot a Debian with systemd, polkit, sshd and Nix, and tell the stories of a deploy on it; as root
+	$(BIN)/python -m tests.system.image
+	$(BIN)/python -m pytest -m system tests/system $(ARGS)
 
 lint: $(READY) ## run ruff and mypy
 	$(BIN)/ruff check

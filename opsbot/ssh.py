@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -148,6 +149,8 @@ class SshHost:
         return self._connection
 
     async def _dial(self, pin: "_Pin") -> asyncssh.SSHClientConnection:
+        # asyncssh asks for it although it is to read nothing there, and a service's dynamic user has none.
+        os.environ.setdefault("HOME", os.sep)
         return await asyncssh.connect(
             self._address.address,
             self._address.port,

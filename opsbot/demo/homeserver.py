@@ -164,13 +164,18 @@ class Homeserver:
 
     async def register(self, user: str, password: str, *, admin: bool = False) -> str:
         """Make an account and return an access token for it."""
-        address = f"{self.url}/_synapse/admin/v1/register"
-        async with aiohttp.ClientSession(raise_for_status=True) as session:
-            async with session.get(address) as answer:
-                nonce = (await answer.json())["nonce"]
-            parts = (nonce, user, password, "admin" if admin else "notadmin")
-            mac = hmac.new(self._secret.encode(), "\0".join(parts).encode(), hashlib.sha1).hexdigest()
-            account = {"nonce": nonce, "username": user, "password": password, "admin": admin, "mac": mac}
-            async with session.post(address, json=account) as answer:
-                token: str = (await answer.json())["access_token"]
-                return token
+        return await register(self.url, self._secret, user, password, admin=admin)
+
+
+async def register(url: str, secret: str, user: str, password: str, *, admin: bool = False) -> str:
+    """Make an account on the homeserver at URL, whose shared secret is known; return an access token for it."""
+    address = f"{url}/_synapse/admin/v1/register"
+    async with aiohttp.ClientSession(raise_for_status=True) as session:
+        async with session.get(address) as answer:
+            nonce = (await answer.json())["nonce"]
+        parts = (nonce, user, password, "admin" if admin else "notadmin")
+        mac = hmac.new(secret.encode(), "\0".join(parts).encode(), hashlib.sha1).hexdigest()
+        account = {"nonce": nonce, "username": user, "password": password, "admin": admin, "mac": mac}
+        async with session.post(address, json=account) as answer:
+            token: str = (await answer.json())["access_token"]
+            return token

@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import os
 import subprocess
 import sys
 import time
@@ -11,11 +10,8 @@ from pathlib import Path
 
 from opsbot.standin import changes as change
 from opsbot.standin import faults
-from opsbot.standin.control import ask
-from opsbot.standin.errors import ControlError
-from opsbot.standin.journal import Journal
 from opsbot.standin.paths import Layout, link, write
-from opsbot.standin.systemd import status
+from opsbot.standin.services import Services, StandinServices
 
 #: How long a unit may take to fall over before it is looked at, in seconds.
 _SETTLE = 0.25
@@ -41,8 +37,11 @@ def _list(words: str, units: Iterable[str]) -> None:
         _say(f"{words} the following units: {', '.join(names)}")
 
 
-def main(layout: Layout, arguments: Sequence[str]) -> int:
-    """Bring the system that the first argument names into force; return the exit status of the real program."""
+def main(layout: Layout, arguments: Sequence[str], services: Services | None = None) -> int:
+    """Bring the system that the first argument names into force; return the exit status of the real program.
+
+    SERVICES is the service manager, if it is another than the stand-in's.
+    """
     system, *words = arguments
     if len(words) != 1 or words[0] not in {"switch", "boot", "test", "dry-activate", "check"}:
         _say(f"Usage: {system}/bin/switch-to-configuration [switch|boot|test|dry-activate|check]")
@@ -52,7 +51,7 @@ def main(layout: Layout, arguments: Sequence[str]) -> int:
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return _Switch(layout, Path(system)).run(words[0])
+            return _Switch(layout, Path(system), services or StandinServices(layout)).run(words[0])
         except BlockingIOError:
             _say("Could not acquire lock")
             return errno.EAGAIN
@@ -64,9 +63,10 @@ def main(layout: Layout, arguments: Sequence[str]) -> int:
 class _Switch:
     """One switch to a system."""
 
-    def __init__(self, layout: Layout, system: Path) -> None:
+    def __init__(self, layout: Layout, system: Path, services: Services) -> None:
         self.layout = layout
         self.system = system
+        self.services = services
         self.code = 0
 
     def run(self, action: str) -> int:
@@ -78,18 +78,16 @@ class _Switch:
         self._same_init()
         old = change.read(self.layout.units)
         new = change.read(self.system / "etc/systemd/system")
-        shown = ask(self.layout, "all")
-        active = {one["Id"] for one in shown if one["ActiveState"] in {"active", "activating"}}
+        active = self.services.active()
         changes = change.compare(old, new, active)
         if action == "dry-activate":
             _foresee(changes)
             return 0
-        journal = Journal(self.layout)
-        journal.write("", "nixos", f"switching to system configuration {self.system}", os.getpid())
+        self.services.note(f"switching to system configuration {self.system}")
         self._switch(changes, active)
         how = "finished switching" if self.code == 0 else "switching"
         end = "" if self.code == 0 else f" failed (status {self.code})"
-        journal.write("", "nixos", f"{how} to system configuration {self.system}{end}", os.getpid())
+        self.services.note(f"{how} to system configuration {self.system}{end}")
         return self.code
 
     def _install_boot_loader(self) -> None:
@@ -111,16 +109,20 @@ class _Switch:
         _list("stopping", changes.stop)
         if changes.left:
             _say(f"NOT restarting the following changed units: {', '.join(sorted(changes.left))}")
-        for unit in sorted(changes.stop):
-            self._try("stop", unit)
+        self._do("stop", changes.stop)
         if (code := faults.take(self.layout, "switch-stopped")) is not None:
             raise _StopError(code, "thread 'main' panicked at src/main.rs: failed printing to stderr: Broken pipe")
+        again = _manager_changed(self.layout.running, self.system)
         self._activate()
-        ask(self.layout, "reset")
+        if again:
+            _say("restarting systemd...")
+            self.services.reexec()
+        self.services.reset()
+        self.services.reload()
         _list("reloading", pending["reload"])
+        self._do("reload", pending["reload"])
         _list("restarting", pending["restart"])
-        for unit in sorted(pending["restart"]):
-            self._try("restart", unit)
+        self._do("restart", pending["restart"])
         self._start(pending["start"], active - changes.stop)
         for name in _LISTS:
             self._pending(name).unlink(missing_ok=True)
@@ -148,35 +150,33 @@ class _Switch:
             self.code = _ACTIVATE_FAILED
 
     def _start(self, units: set[str], active: set[str]) -> None:
-        wanted = set(ask(self.layout, "wanted"))
+        wanted = self.services.wanted()
         known = {unit for unit in units if unit in wanted or "@" in unit}
         _list("starting", known)
         new = wanted - known - active
-        for unit in sorted(known | new):
-            self._try("start", unit)
-        began = [one["Id"] for one in ask(self.layout, "show", units=sorted(new)) if one["ActiveState"] == "active"]
-        if began:
+        self._do("start", known | new)
+        if began := new & self.services.active():
             _say(f"the following new units were started: {', '.join(sorted(began))}")
 
-    def _try(self, verb: str, unit: str) -> None:
-        try:
-            ask(self.layout, verb, unit=unit)
-        except ControlError:
+    def _do(self, verb: str, units: Iterable[str]) -> None:
+        for unit in self.services.do(verb, sorted(units)):
             _say(f"Failed to {verb} {unit}")
             self.code = _UNITS_FAILED
 
     def _look(self) -> None:
-        failed = [one for one in ask(self.layout, "all") if _has_failed(one)]
-        if failed:
-            _say(f"warning: the following units failed: {', '.join(sorted(one['Id'] for one in failed))}")
-            for one in failed:
-                _say("\n".join(status(self.layout, one)))
+        if failed := self.services.failed():
+            _say(f"warning: the following units failed: {', '.join(sorted(failed))}")
+            for words in failed.values():
+                _say(words)
             self.code = _UNITS_FAILED
 
 
-def _has_failed(shown: dict[str, str]) -> bool:
-    again = shown["SubState"] == "auto-restart" and shown["ExecMainStatus"] != "0"
-    return shown["ActiveState"] == "failed" or again
+def _manager_changed(old: Path, new: Path) -> bool:
+    """Say whether systemd's own configuration differs, so that it must be started anew."""
+    texts = [
+        path.read_text() if path.exists() else "" for path in (one / "etc/systemd/system.conf" for one in (old, new))
+    ]
+    return texts[0] != texts[1]
 
 
 def _foresee(changes: change.Changes) -> None:

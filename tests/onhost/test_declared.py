@@ -44,6 +44,22 @@ def test_systemd_understands_the_units(path: Path, tmp_path: Path) -> None:
     assert ours == []
 
 
+def test_the_bots_own_unit_is_not_the_hosts_user(tmp_path: Path) -> None:
+    """The bot's unit has a user of its own and no secret in it, and systemd finds nothing wrong with it."""
+    text = (TOP / "nix/bot/opsbot.service.in").read_text()
+    unit = parse_unit(text)["Service"]
+    # Without a name, a dynamic user is called as the unit: as the user that sshd and polkit know.
+    assert unit["User"] == ["opsbot-bot"]
+    assert unit["StateDirectory"] == ["opsbot-bot"]
+    assert not truth(parse_unit(text), "Service", "X-StopIfChanged", default=True)
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("install systemd: apt-get install systemd")
+    path = tmp_path / "opsbot.service"
+    path.write_text(text.replace("@opsbot@/bin/opsbot", "/bin/true"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", path], capture_output=True, text=True, check=False)
+    assert [line for line in done.stderr.splitlines() if "opsbot" in line and "X-" not in line] == []
+
+
 def test_the_bot_may_start_these_units_and_nothing_else() -> None:
     """The rule for polkit takes our units with a job's id, and nothing that only looks like one."""
     rule = (TOP / "nix/polkit/10-opsbot.rules").read_text()
