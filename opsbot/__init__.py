@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from opsbot.errors import StorageError as StorageError
     from opsbot.errors import UsageError as UsageError
     from opsbot.jobs.requests import Deploy as Deploy
+    from opsbot.jobs.requests import Publish as Publish
     from opsbot.jobs.requests import Rollback as Rollback
     from opsbot.model import Job as Job
     from opsbot.model import Text as Text
@@ -40,6 +41,7 @@ _HOMES = {
     "StorageError": "errors",
     "UsageError": "errors",
     "Deploy": "jobs.requests",
+    "Publish": "jobs.requests",
     "Rollback": "jobs.requests",
     "Job": "model",
     "Text": "model",
@@ -74,6 +76,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - what authors may use; the names come by _
     "Job",
     "OpsbotError",
     "Project",
+    "Publish",
     "RefusedError",
     "Revision",
     "Rollback",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from opsbot.jobs.requests import Deploy, Rollback
+from opsbot.jobs.requests import Deploy, Publish, Rollback
 from opsbot.model import Job, JobKind, Message, Person, job_id
 from opsbot.ports import Host, Storage
 from opsbot.site import Site
@@ -42,7 +42,7 @@ class Context(_Place):
         """The event whose thread gets the answer."""
         return self.message.thread or self.message.event_id
 
-    async def start(self, request: Deploy | Rollback) -> Job:
+    async def start(self, request: Deploy | Rollback | Publish) -> Job:
         """Make a job of a request. It begins as soon as the command has returned it and it is stored."""
         match request:
             case Deploy(project, revision, dry_run, reason):
@@ -51,6 +51,10 @@ class Context(_Place):
             case Rollback(target, reason):
                 wanted = "" if target.generation is None else str(target.generation)
                 return self._job(JobKind.ROLLBACK, target.project, target=wanted, reason=reason)
+            case Publish(done):
+                job = self._job(JobKind.PUBLISH, None, target=f"#{done.number}", reason="")
+                details = {**job.details, "on_host": (done.details or {}).get("on_host", done.id)}
+                return replace(job, host=done.host, project=done.project, details=details)
 
     def _job(self, kind: JobKind, project: Project | None, *, target: str, reason: str) -> Job:
         return Job(

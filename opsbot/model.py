@@ -123,6 +123,7 @@ class JobKind(StrEnum):
 
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
+    PUBLISH = "publish"
 
 
 class Outcome(StrEnum):

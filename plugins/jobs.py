@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from opsbot import Context, Job, OpsbotError, RefusedError, Text, UsageError, command
-from opsbot.model import Level
+from opsbot import Context, Job, OpsbotError, Publish, RefusedError, Text, UsageError, command
+from opsbot.model import Level, Outcome
+from opsbot.policy import decide
 from opsbot.render.jobs import final_report, report, summary, title
 from opsbot.render.text import lines, words
 from opsbot.render.times import age, clock
+from opsbot.rules import Ask
 from opsbot.typed import shown
 
 #: How many jobs the history shows at most, and how many may be open beside them.
@@ -45,6 +47,31 @@ async def cancel(ctx: Context, id: str = "") -> str:  # noqa: A002 - the argumen
     except OpsbotError:
         return f"I stop #{found.number} as soon as its host answers; its report tells the end."
     return f"I stop #{found.number}; its report tells the end."
+
+
+@command(needs="deployer")
+async def publish(ctx: Context, id: str) -> Job:  # noqa: A002 - the argument's name is what people read
+    """Publish once more what job ID put in place, when the forge was away as it ended.
+
+    The branch of the host becomes what runs, and the project's pin goes onto the platform's main.
+    """
+    found = await _find(ctx, id)
+    asked = Ask(
+        command="publish",
+        needs=Level.DEPLOYER,
+        rooms=ctx.rooms,
+        projects=frozenset({found.project} - {""}),
+        hosts=frozenset({found.host}),
+    )
+    decision = decide(ctx.person, asked, ctx.site.config.rules)
+    if not decision.allowed:
+        raise RefusedError(f"No: {decision.reason}")
+    published = (found.details or {}).get("published")
+    if found.outcome is not Outcome.DONE or published is None:
+        raise UsageError(f"#{found.number} has put nothing in place that could be published.")
+    if published.get("status") != "failed":
+        raise UsageError(f"#{found.number} is published already.")
+    return await ctx.start(Publish(found))
 
 
 @command(needs="member")

@@ -39,16 +39,18 @@ async def deploy_revision(work: Work, revision: str) -> None:
     end_unless_committed(work, order, state, what)
     published = await publish(work, on_host)
     await work.run.step("unhold", lambda: work.site.ledger.unhold(job.host, job.project))
-    _end(work, built, state, published, what)
+    _end(work, built, state, published, what, on_host)
 
 
-def _end(work: Work, built: Json, state: Json, published: Json, what: str) -> None:
+def _end(work: Work, built: Json, state: Json, published: Json, what: str, on_host: str) -> None:
     job = work.job
-    note = publish_note(published)
+    note = publish_note(work, published)
     before = f", before {short(built['pin_before'])}" if built.get("pin_before") else ""
-    headline = f"{what} runs on `{job.host}`: generation {state['generation']}{before}; {note or 'published'}."
+    headline = (
+        f"{what} runs on `{job.host}`: generation {state['generation']}{before}; {(note or 'published').rstrip('.')}."
+    )
     warnings = [*(state.get("warnings") or []), *(state.get("bot_warnings") or [])]
     if warnings:
         headline += " Warning: " + "; ".join(warnings)
-    learnt = {"pin": built["pin"], "commit": built["commit"], "generation": state["generation"]}
+    learnt = {"pin": built["pin"], "commit": built["commit"], "generation": state["generation"], "on_host": on_host}
     raise work.ended(Outcome.DONE, headline, **learnt, system=built["system"], published=published)

@@ -1,8 +1,9 @@
 """What runs becomes what the platform's branches say."""
 
 from opsbot.errors import HostError
+from opsbot.jobs.stages import take_turn
 from opsbot.jobs.work import Order, Work
-from opsbot.model import Json
+from opsbot.model import JobKind, Json, Outcome
 from opsbot.render.jobs import title
 
 #: Seconds between the tries to publish.
@@ -31,7 +32,7 @@ async def publish(work: Work, on_host: str) -> Json:
             await work.site.clock.sleep(pause)
             published = await once()
         published = await _with_pull_request(work, published)
-        return published, publish_note(published)
+        return published, publish_note(work, published)
 
     return await work.stage("publish", step)
 
@@ -49,13 +50,32 @@ async def _with_pull_request(work: Work, published: Json) -> Json:
     return {**published, "pull_request": url}
 
 
-def publish_note(published: Json) -> str:
-    """Say what became of the branches."""
+def publish_note(work: Work, published: Json) -> str:
+    """Say what became of the branches, and how to try again where nothing did."""
     if published["status"] == "failed":
-        return f"NOT published: {published['error']['message']} What runs is not on the platform's branches."
-    if published.get("deployed", "pushed") != "pushed":
-        return f"NOT published: {published['deployed']}"
+        again = f"`{work.site.config.prefix}publish {_number(work)}` does it again."
+        return f"NOT published: {published['error']['message']} What runs is not on the platform's branches. {again}"
+    deployed = published.get("deployed", "pushed")
+    if deployed not in ("pushed", "newer"):
+        return f"NOT published: {deployed}"
     if published.get("main") != "branch":
         return {"pushed": "on main", "same": "main has it", "untouched": ""}.get(published.get("main", ""), "")
     where = published.get("pull_request") or f"the branch {published['branch']}"
     return f"main could not take it: merge {where}"
+
+
+def _number(work: Work) -> str:
+    """Return the number of the job whose work is published."""
+    return work.job.target.lstrip("#") if work.job.kind is JobKind.PUBLISH else str(work.job.number)
+
+
+async def publish_again(work: Work) -> None:
+    """Publish what an earlier job has put in place; leaves by EndedError."""
+    await take_turn(work)
+    published = await publish(work, work.job.details["on_host"])
+    what, note = f"What #{_number(work)} put on `{work.job.host}`", publish_note(work, published)
+    if published["status"] == "failed" or note.startswith("NOT"):
+        raise work.ended(Outcome.FAILED, f"{what} is {note}")
+    newer = " Something newer runs there, which has its own branch." if published.get("deployed") == "newer" else ""
+    where = f": {note}" if note else ""
+    raise work.ended(Outcome.DONE, f"{what} is published{where}.{newer}", published=published)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from opsbot.model import Job
 from opsbot.words import MAIN, Project, Revision, Target
 
 
@@ -21,3 +22,10 @@ class Rollback:
 
     target: Target
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Publish:
+    """Publish once more what a job has put in place: its forge was away when it ended."""
+
+    job: Job

@@ -91,6 +91,6 @@ async def _go_to(work: Work, wanted: Json, generations: list[Json]) -> None:
     await stages.hold(work, moved if back else [], job.reason or f"{job.person} rolled back to generation {number}")
     published = await publish(work, job.id)
     held = f"; held until deployed on purpose: {', '.join(moved)}" if back and moved else ""
-    note = f"; {said}" if (said := publish_note(published)) else ""
+    note = f"; {said}" if (said := publish_note(work, published).rstrip(".")) else ""
     headline = f"{what} runs on `{job.host}` again{held}{note}."
     raise work.ended(Outcome.DONE, headline, generation=number, system=wanted["system"], published=published)

@@ -9,7 +9,8 @@ from opsbot.onhost import files, git, lockfile
 from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.repository import Repository
-from opsbot.onhost.state import activation, folders
+from opsbot.onhost.state import activation, folders, real
+from opsbot.onhost.systems import commit_of_running, pins_of
 
 _ATTEMPTS = 4
 _CACHE = ("+refs/heads/*:refs/cache/heads/*", "+refs/tags/*:refs/cache/tags/*", "+refs/opsbot/*:refs/cache/opsbot/*")
@@ -30,6 +31,11 @@ class Publication:
     #: The repository of the publisher's own; no other user can write its settings.
     repository: Repository
     done: dict[str, Any]
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether another system was made the default since: then this job's is no longer what runs."""
+        return bool(real(self.config.profile) != self.done["system"])
 
     @property
     def url(self) -> str:
@@ -57,6 +63,8 @@ class Publication:
     def deployed(self) -> str:
         """Put what runs on the host's own branch, whatever was on it."""
         commit, branch = self.done["commit"], f"deployed/{self.config.host}"
+        if self.overtaken:
+            return "newer"
         if not commit:
             return "The commit of this generation is not known."
         if not self.repository.has(commit):
@@ -77,6 +85,8 @@ class Publication:
         """Put the pin on top of main, or the commit on a branch of its own when main cannot take it."""
         if self.done.get("project") in (None, "platform"):
             return {"main": "untouched", "main_commit": self.there(self.config.platform.branch)}
+        if self.overtaken and self._moved_on():
+            return {"main": "untouched", "main_commit": self.there(self.config.platform.branch)}
         try:
             for _ in range(_ATTEMPTS):
                 try:
@@ -89,6 +99,12 @@ class Publication:
         branch = f"opsbot/{self.config.host}/{self.job}"
         self.push(self.done["commit"], branch, "--force")
         return {"main": "branch", "branch": branch, "why": why, "main_commit": self.there(self.config.platform.branch)}
+
+    def _moved_on(self) -> bool:
+        """Say whether the project has been moved since: main must not go back to this job's pin."""
+        project, running = self.done["project"], real(self.config.profile)
+        now = pins_of(self.config, commit_of_running(self.config), running)
+        return bool(now.get(project) != self.done["pins"].get(project))
 
     def _onto_main(self) -> dict[str, Any]:
         branch, commit = self.config.platform.branch, self.done["commit"]

@@ -36,6 +36,8 @@ def title(job: Job) -> str:
             asked = f"deploy {job.project} {job.target}"
         case JobKind.ROLLBACK:
             asked = f"rollback {job.project or job.target}".strip()
+        case JobKind.PUBLISH:
+            asked = f"publish {job.target}"
         case _:  # a kind that only the next version knows
             asked = f"{job.kind} {job.project} {job.target}".strip()
     dry = " (dry run)" if job.dry_run else ""

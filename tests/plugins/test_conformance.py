@@ -34,7 +34,14 @@ async def test_nonsense_gets_the_usage_line(bench: Bench, name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, one in COMMANDS.items() if one.needs > Level.STRANGER])
 async def test_strangers_are_refused_with_the_reason(bench: Bench, name: str) -> None:
     """Unknown people may say hello and ask for help, no more."""
-    words = {"deploy": "hello-bot", "cancel": "1", "logs": "nginx", "restart": "nginx", "why": "deploy x"}.get(name, "")
+    words = {
+        "deploy": "hello-bot",
+        "cancel": "1",
+        "publish": "1",
+        "logs": "nginx",
+        "restart": "nginx",
+        "why": "deploy x",
+    }.get(name, "")
 
     answer = await bench.say("@mallory:example.org", f"!{name} {words}")
 

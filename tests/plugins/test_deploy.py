@@ -1,4 +1,5 @@
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -415,8 +416,53 @@ async def test_a_homeserver_that_falls_with_what_it_needs_counts_as_touched(benc
     bench.host.plan["units"] = {"stop": [], "start": [], "restart": ["postgresql.service"], "reload": []}
     bench.host.plan["touched"] = ["conduwuit.service", "postgresql.service"]
     bench.host.endings["activate"] = {"deadline": bench.clock.now().timestamp() + 60}
-    bench.host.on_activate = lambda: setattr(bench, "deaf", True)
+    bench.host.on_activate = lambda: setattr(bench.chat, "deaf", True)
 
     answer = await bench.say("admin", "!deploy hello-bot")
 
     assert "was undone: no message got through to the room." in answer
+
+
+async def test_what_was_not_published_is_published_by_a_command(bench: Bench) -> None:
+    """A forge that stays away ends the deploy truly, with the command that publishes later; it does so once."""
+    bench.host.publish_fails = 100
+    told = await bench.say("deployer", "!deploy hello-bot")
+    assert (
+        "NOT published: Connection refused. What runs is not on the platform's branches. `!publish 1` does it" in told
+    )
+
+    still = await bench.say("deployer", "!publish 1")
+    assert "❌ #2 publish #1 on `ops-jrz1`, for deployer" in still
+    assert "What #1 put on `ops-jrz1` is NOT published: Connection refused." in still
+    assert "`!publish 1` does it again." in still
+
+    bench.host.publish_fails = 0
+    assert "What #1 put on `ops-jrz1` is published: on main." in await bench.say("deployer", "!publish 1")
+    jobs = {given["job"] for verb, given in bench.host.asked if verb == "publish"}
+    assert jobs == {(await bench.site.ledger.job("1") or pytest.fail("no job")).id}
+    assert len(bench.host.activations) == 1
+
+
+async def test_only_what_was_put_in_place_and_not_published_can_be_published(bench: Bench) -> None:
+    """`!publish` is for jobs that ended with their work in place and not published, and for those who may deploy it."""
+    await bench.say("deployer", "!deploy hello-bot")
+    await bench.say("deployer", "!deploy web-shop --dry-run")
+
+    assert "#1 is published already." in await bench.say("deployer", "!publish 1")
+    assert "#2 has put nothing in place" in await bench.say("deployer", "!publish 2")
+    assert "There is no job `7`." in await bench.say("deployer", "!publish 7")
+    assert "the level deployer" in await bench.say("contributor", "!publish 1")
+
+
+async def test_publishing_needs_the_rights_on_the_project(tmp_path: Path) -> None:
+    """Who may not deploy a project may not publish it, either."""
+    people = {
+        "ana": {"level": "deployer", "accounts": ["@ana:example.org"], "projects": ["web-shop"]},
+        "deployer": {"level": "deployer", "accounts": ["@deployer:example.org"]},
+    }
+    async with Bench.open(tmp_path, people=people) as bench:
+        bench.host.publish_fails = 100
+        await bench.say("deployer", "!deploy hello-bot")
+        assert "No: ana is deployer for web-shop, not for hello-bot." in await bench.say(
+            "@ana:example.org", "!publish 1"
+        )
