@@ -1,7 +1,7 @@
 """What a function of a plugin holds while it runs."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from opsbot.jobs.requests import Deploy, Publish, Rollback
 from opsbot.model import Job, JobKind, Message, Person, job_id
@@ -36,6 +36,11 @@ class Context(_Place):
     person: Person
     #: The names of the room that it was said in.
     rooms: frozenset[str]
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone of the room."""
+        return self.site.config.zone_of(self.rooms)
 
     @property
     def thread(self) -> str:

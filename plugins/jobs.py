@@ -84,7 +84,7 @@ async def locks(ctx: Context) -> Text:
         busy = "free" if holder is None else f"busy with {summary(holder, age=_age(holder, now)).body}"
         shown.append(words(f"`{name}`: {busy}"))
     holds = [
-        words(f"hold on {one.project} by {one.by}, {clock(one.since, site.config.zone, now)}: {one.reason}")
+        words(f"hold on {one.project} by {one.by}, {clock(one.since, ctx.zone, now)}: {one.reason}")
         for one in await site.ledger.holds()
     ]
     return lines(*shown, *(holds or [words("There is no hold.")]))
@@ -98,7 +98,7 @@ async def history(ctx: Context, count: int = 10) -> Text:
     # The open ones are left out, of which there are few.
     ended = [one for one in await site.ledger.jobs(limit=count + _OPEN) if one.ended_at is not None]
     rows = [
-        words(f"{clock(one.ended_at or now, site.config.zone, now)} {title(one)}: {one.details.get('headline', '')}")
+        words(f"{clock(one.ended_at or now, ctx.zone, now)} {title(one)}: {one.details.get('headline', '')}")
         for one in ended[:count]
     ]
     return lines(*rows) if rows else words("No job has ended yet.")

@@ -206,6 +206,8 @@ def test_nothing_at_all_is_told_as_what_is_missing() -> None:
         ("prefix", "/", "prefix", "must not begin with a slash"),
         ("prefix", "ops ", "prefix", "one to three marks"),
         ("timezone", "Mars/Base", "timezone", "time zone"),
+        ("timezones", {"#other:clarun.xyz": "UTC"}, "timezones.#other:clarun.xyz", "is not among rooms"),
+        ("timezones", {"#ops:clarun.xyz": "Mars/Base"}, "timezones.#ops:clarun.xyz", "time zone"),
         ("timezone", "../../etc/passwd", "timezone", "time zone"),
         ("people", {}, "people", "is empty."),
         ("people.dan.level", "root", "people.dan.level", "one of: member, contributor, deployer, admin."),

@@ -12,7 +12,19 @@ Finding = tuple[Path, str]
 
 def findings(data: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield everything that is wrong between the keys of a configuration."""
-    for check in (_login, _people, _same_account, _ghosts, _hosts, _names, _services, _bridge, _rules, _triggers):
+    for check in (
+        _login,
+        _people,
+        _same_account,
+        _ghosts,
+        _hosts,
+        _names,
+        _zones,
+        _services,
+        _bridge,
+        _rules,
+        _triggers,
+    ):
         yield from check(data)
 
 
@@ -95,6 +107,11 @@ def _names(data: Mapping[str, Any]) -> Iterator[Finding]:
             yield from _missing((section, name, key), _words(entry, key), wanted, _section(data, wanted))
 
 
+def _zones(data: Mapping[str, Any]) -> Iterator[Finding]:
+    for room in _section(data, "timezones"):
+        yield from _missing(("timezones", room), [room], "rooms", dict.fromkeys(_words(data, "rooms")))
+
+
 def _missing(path: Path, words: Iterable[str], section: str, known: Collection[str]) -> Iterator[Finding]:
     for word in words:
         if word not in known:
@@ -151,3 +168,18 @@ def _triggers(data: Mapping[str, Any]) -> Iterator[Finding]:
         for name, entry in _entries(data, section).items():
             if isinstance(room := entry.get("room"), str):
                 yield from _missing((section, name, "room"), [room], "rooms", _words(data, "rooms"))
+
+
+_CHECKS = (
+    _login,
+    _people,
+    _same_account,
+    _ghosts,
+    _hosts,
+    _names,
+    _zones,
+    _services,
+    _bridge,
+    _rules,
+    _triggers,
+)

@@ -1,5 +1,6 @@
 """The shape of the configuration: what `config.example.yaml` explains, as frozen values."""
 
+from collections.abc import Collection
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -145,6 +146,7 @@ class Config(_Section):
     rooms: tuple[g.Room, ...] = Field(min_length=1, description="the rooms that the bot listens in, at least one")
     prefix: g.Prefix = Field("!", description="what a command begins with")
     timezone: g.Zone = Field("UTC", description="the zone in which times are shown")
+    timezones: dict[g.Room, g.Zone] = Field(default_factory=dict, description="the zones of rooms that have another")
     bridge: Bridge | None = Field(None, description="the Slack bridge, if there is one")
     team: dict[g.Name, PersonEntry] = Field(
         validation_alias="people", min_length=1, description="the persons who may ask for something, at least one"
@@ -175,8 +177,13 @@ class Config(_Section):
 
     @property
     def zone(self) -> ZoneInfo:
-        """Return the time zone in which times are shown."""
+        """Return the time zone in which times are shown where a room has none of its own."""
         return ZoneInfo(self.timezone)
+
+    def zone_of(self, names: Collection[str]) -> ZoneInfo:
+        """Return the time zone of the room with these names."""
+        own = next((zone for room, zone in self.timezones.items() if room in names), None)
+        return self.zone if own is None else ZoneInfo(own)
 
     @property
     def default_host(self) -> str | None:

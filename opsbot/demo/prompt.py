@@ -10,8 +10,9 @@ from opsbot.demo.conversation import Conversation, Exchange
 from opsbot.demo.script import shown
 from opsbot.demo.stage import TEAM, Stage
 
-#: Seconds for which an answer is watched.
+#: Seconds for which an answer is watched, and those after which talk is taken to have none.
 _WITHIN = 900.0
+_TALK = 5.0
 
 WELCOME = """
 You are in a room with opsbot, as `deployer`. Try first:
@@ -80,11 +81,10 @@ class Prompt:
             if exchange.runs:
                 self._open[key] = shown(exchange)
 
-        if not words.startswith("!"):
-            await self._stage.people[name].say(self._stage.room_id, words)
-            return
+        within = _WITHIN if words.startswith("!") or "opsbot" in words.lower() else _TALK
         try:
-            exchange = await self._conversation.ask(name, words, within=_WITHIN, show=show)
+            exchange = await self._conversation.ask(name, words, within=within, show=show)
         finally:
             self._open.pop(key, None)
-        print(shown(exchange) if exchange.answers else "(no answer)")  # noqa: T201 - as above
+        if exchange.answers or within == _WITHIN:
+            print(shown(exchange) if exchange.answers else "(no answer)")  # noqa: T201 - as above

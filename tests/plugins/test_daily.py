@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from opsbot.model import RoomFacts
 from opsbot.testing import Bench
+from opsbot.testing.bench import ROOM
 
 
 @pytest.mark.parametrize(
@@ -195,6 +197,25 @@ async def test_history_is_on_the_rooms_clock(tmp_path: Path) -> None:
 
     assert "#1 deploy hello-bot main on `ops-jrz1`, for deployer: hello-bot" in answer
     assert "runs on `ops-jrz1`: generation 32" in answer
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({}, "12:00"),
+        ({"timezone": "America/New_York"}, "07:00"),
+        ({"timezone": "America/New_York", "timezones": {ROOM: "Asia/Tokyo"}}, "21:00"),
+        ({"timezone": "America/New_York", "timezones": {"#ops:example.org": "Asia/Tokyo"}}, "21:00"),
+    ],
+)
+async def test_times_are_in_the_rooms_zone(tmp_path: Path, config: dict[str, object], said: str) -> None:
+    """A time is said on the clocks of the room, which may be others than the team's; a room is known by any name."""
+    async with Bench.open(tmp_path, rooms=[ROOM, "#ops:example.org"], **config) as bench:
+        bench.chat.rooms[ROOM] = RoomFacts(room_id=ROOM, names=frozenset({"#ops:example.org"}))
+        await bench.say("deployer", "!deploy hello-bot")
+        await bench.say("deployer", "!rollback --reason too slow")
+
+        assert f"hold on hello-bot by deployer, {said}: too slow" in await bench.say("member", "!locks")
 
 
 async def test_a_plugin_that_does_not_load_is_named_to_admins(tmp_path: Path) -> None:
