@@ -24,8 +24,8 @@ BOTH = (OPSBOT, PLAIN)
 PEOPLE = 5
 _CROWDS = count(1)
 _ANSWER = re.compile(r"^Hello, (?P<number>\d+)!$")
-#: Seconds without any further answer after which no more are expected.
-_SILENCE = 15.0
+#: Seconds without any further answer after which no more are expected: a bot that keeps nothing has nothing to come.
+_SILENCE = {OPSBOT: 15.0, PLAIN: 4.0}
 #: The same for what was said to see whether the bot is there: a bot that keeps nothing misses some of it.
 _SETTLED = 2.0
 #: Seconds in which an answer would come a second time.
@@ -112,8 +112,9 @@ class Party:
             self._news.clear()
             await self._news.wait()
 
-    async def quiet(self, numbers: set[int], *, silence: float = _SILENCE) -> None:
+    async def quiet(self, numbers: set[int], *, silence: float | None = None) -> None:
         """Wait until all NUMBERS are answered, or no more answers come; and then for answers that come again."""
+        silence = silence or _SILENCE[self.kind]
         while not numbers <= self.heard.keys():
             before = len(self.heard)
             with suppress(NoAnswerError):

@@ -56,9 +56,11 @@ async def burst(folder: Path, sizes: Sizes) -> list[Figure]:
         counted: dict[str, Tally] = {}
         seconds: dict[str, float] = {}
         cpu: dict[str, float] = {}
+        rest: dict[str, float] = {}
         memory: dict[str, float] = {}
         async with _stage(folder / cache, cache) as both:
             for kind, one in both.items():
+                rest[kind] = resident(one.bot.pid)
                 used, began = cpu_seconds(one.bot.pid), time.monotonic()
                 said = await crowd(one, sizes.burst)
                 await one.quiet(said)
@@ -66,19 +68,18 @@ async def burst(folder: Path, sizes: Sizes) -> list[Figure]:
                 cpu[kind], memory[kind] = cpu_seconds(one.bot.pid) - used, resident(one.bot.pid)
                 counted[kind] = await one.count(said)
         figures += [
-            _exact(f"{sizes.burst} commands, {label}", counted),
+            _exact(sizes.burst, f"commands, {label}", counted),
             Figure(what=f"until the last answer, {label}", unit="s", opsbot=seconds[OPSBOT], other=seconds[PLAIN]),
             Figure(what=f"CPU of the bot, {label}", unit="s", opsbot=cpu[OPSBOT], other=cpu[PLAIN]),
-            Figure(
-                what=f"resident memory afterwards, {label}",
-                unit="MB",
-                opsbot=memory[OPSBOT],
-                other=memory[PLAIN],
-                bar=f"under {_MEMORY:g}",
-                held=memory[OPSBOT] < _MEMORY,
-            ),
+            _small(f"resident memory at rest, {label}", rest),
+            _small(f"resident memory afterwards, {label}", memory),
         ]
     return figures
+
+
+def _small(what: str, memory: dict[str, float]) -> Figure:
+    mine, other = memory[OPSBOT], memory[PLAIN]
+    return Figure(what=what, unit="MB", opsbot=mine, other=other, bar=f"under {_MEMORY:g}", held=mine < _MEMORY)
 
 
 async def away(folder: Path, sizes: Sizes) -> list[Figure]:
@@ -96,8 +97,8 @@ async def away(folder: Path, sizes: Sizes) -> list[Figure]:
                 await one.bot.start()
                 await one.quiet(said)
                 counted[kind], again[kind] = await one.count(said), await one.count(old)
-        figures.append(_exact(f"{sizes.away} commands while it is down, {label}", counted))
-        figures.append(_exact(f"{sizes.away} that it had answered before, {label}", again))
+        figures.append(_exact(sizes.away, f"commands while it is down, {label}", counted))
+        figures.append(_exact(sizes.away, f"that it had answered before, {label}", again))
     return figures
 
 
@@ -111,7 +112,8 @@ async def kill(folder: Path, sizes: Sizes) -> list[Figure]:
                 for kind, one in both.items():
                     share = (attempt + 1) / (sizes.kills + 1)
                     counted[kind] += await _killed(one, sizes.kill_burst, round(sizes.kill_burst * share))
-        figures.append(_exact(f"{sizes.kills} times {sizes.kill_burst} commands, {label}", counted))
+        said = sizes.kills * sizes.kill_burst
+        figures.append(_exact(said, f"commands in {sizes.kills} bursts with a kill in each, {label}", counted))
     return figures
 
 
@@ -135,12 +137,12 @@ async def crowd(one: Party, size: int) -> set[int]:
     return set().union(*await asyncio.gather(*map(talk, range(PEOPLE))))
 
 
-def _exact(what: str, counted: dict[str, Tally]) -> Figure:
+def _exact(asked: int, what: str, counted: dict[str, Tally]) -> Figure:
     return Figure(
-        what=what,
+        what=f"{asked} {what}",
         unit="once / twice / never",
         opsbot=counted[OPSBOT],
         other=counted[PLAIN],
         bar=_EXACTLY,
-        held=counted[OPSBOT].clean,
+        held=counted[OPSBOT].clean(asked),
     )

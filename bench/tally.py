@@ -13,10 +13,9 @@ class Tally:
     twice: int = 0
     never: int = 0
 
-    @property
-    def clean(self) -> bool:
-        """Whether each was answered exactly once."""
-        return not self.twice and not self.never
+    def clean(self, asked: int) -> bool:
+        """Whether as many as were to be ASKED were answered, each exactly once."""
+        return (self.once, self.twice, self.never) == (asked, 0, 0)
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(once=self.once + other.once, twice=self.twice + other.twice, never=self.never + other.never)

@@ -1,11 +1,13 @@
 import json
 from pathlib import Path
 
+from bench.ear import told_in
 from bench.figures import Figure, Verdict
 from bench.report import BEGIN, END, PAGE, RESULTS, markdown
 from bench.scenarios import SCENARIOS
 from bench.sizes import QUICK
 from bench.tally import Tally, percentile, tally
+from opsbot.demo.speaker import Line
 
 TOP = Path(__file__).parents[1]
 
@@ -15,9 +17,26 @@ def test_commands_are_counted_by_their_answers() -> None:
     counted = tally({1, 2, 3, 4}, [1, 2, 2, 4, 9, 9, 2])
     assert counted == Tally(once=2, twice=1, never=1)
     assert str(counted + Tally(once=1)) == "3 / 1 / 1"
-    assert not counted.clean
-    assert tally({7}, [7]).clean
-    assert not tally({7}, []).clean
+    assert not counted.clean(4)
+    assert tally({7}, [7]).clean(1)
+    assert not tally({7}, []).clean(1)
+
+
+def test_too_few_commands_are_no_success() -> None:
+    """A burst of which not everything was said holds no bar, however well the rest was answered."""
+    assert not tally({1, 2}, [1, 2]).clean(3)
+
+
+def test_a_job_is_answered_when_the_room_knows_its_end() -> None:
+    """The bench takes a job's time until the line that closes it; the line of another job is not that."""
+    report = Line(event_id="$r", sender="@bot", body="⏳ #4 deploy hello-bot main on `host`, for ada", thread="$said")
+    other = Line(event_id="$o", sender="@bot", body="✅ all is well (#41, ada)")
+    closing = Line(event_id="$c", sender="@bot", body="✅ all is well (#4, ada)")
+    assert not told_in([], "$said")
+    assert not told_in([report, other], "$said")
+    assert told_in([report, other, closing], "$said")
+    assert told_in([Line(event_id="$a", sender="@bot", body="Hello, you!", thread="$said")], "$said")
+    assert not told_in([closing], "$said")
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
