@@ -50,18 +50,18 @@ class Context(_Place):
     async def start(self, request: Deploy | Rollback | Publish) -> Job:
         """Make a job of a request. It begins as soon as the command has returned it and it is stored."""
         match request:
-            case Deploy(project, revision, dry_run, reason):
-                job = self._job(JobKind.DEPLOY, project, target=revision.name, reason=reason)
+            case Deploy(project, revision, dry_run, reason, force):
+                job = self._job(JobKind.DEPLOY, project, target=revision.name, reason=reason, force=force)
                 return replace(job, dry_run=dry_run)
-            case Rollback(target, reason):
+            case Rollback(target, reason, force):
                 wanted = "" if target.generation is None else str(target.generation)
-                return self._job(JobKind.ROLLBACK, target.project, target=wanted, reason=reason)
+                return self._job(JobKind.ROLLBACK, target.project, target=wanted, reason=reason, force=force)
             case Publish(done):
                 job = self._job(JobKind.PUBLISH, None, target=f"#{done.number}", reason="")
                 details = {**job.details, "on_host": (done.details or {}).get("on_host", done.id)}
                 return replace(job, host=done.host, project=done.project, details=details)
 
-    def _job(self, kind: JobKind, project: Project | None, *, target: str, reason: str) -> Job:
+    def _job(self, kind: JobKind, project: Project | None, *, target: str, reason: str, **options: bool) -> Job:
         return Job(
             id=job_id(self.message.event_id),
             kind=kind,
@@ -74,7 +74,7 @@ class Context(_Place):
             thread=self.thread,
             reason=" ".join(reason.split()),
             created_at=self.site.clock.now(),
-            details={"rooms": sorted(self.rooms)},
+            details={"rooms": sorted(self.rooms), "options": sorted(name for name in options if options[name])},
         )
 
 

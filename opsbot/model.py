@@ -167,6 +167,11 @@ class Job:
     details: Json = None
     ended_at: datetime | None = None
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that it was given, beside those with a field of their own."""
+        return tuple((self.details or {}).get("options", ()))
+
 
 def job_id(event_id: str) -> str:
     """Derive a job's id from the event that asked for it, so that a restored database cannot meet its own past."""

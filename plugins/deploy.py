@@ -18,21 +18,29 @@ from opsbot import (
 
 @command(needs="deployer")
 async def deploy(
-    ctx: Context, project: Project, revision: Revision = MAIN, *, dry_run: bool = False, reason: Words = NO_WORDS
+    ctx: Context,
+    project: Project,
+    revision: Revision = MAIN,
+    *,
+    dry_run: bool = False,
+    force: bool = False,
+    reason: Words = NO_WORDS,
 ) -> Job:
     """Put REVISION of PROJECT on its host.
 
     REVISION is a branch, a tag or a commit. `deploy platform` deploys the host's own configuration.
     With --dry-run it is built and compared with what runs, and nothing is activated; contributors may do that.
+    An older version of what has migrated its database meanwhile needs --force.
     """
-    return await ctx.start(Deploy(project, revision, dry_run=dry_run, reason=reason))
+    return await ctx.start(Deploy(project, revision, dry_run=dry_run, reason=reason, force=force))
 
 
 @command(needs="deployer", aliases=("undo",))
-async def rollback(ctx: Context, target: Target = LAST_PROVED, *, reason: Words = NO_WORDS) -> Job:
+async def rollback(ctx: Context, target: Target = LAST_PROVED, *, force: bool = False, reason: Words = NO_WORDS) -> Job:
     """Go back.
 
     With a project: to its last proved revision, as a deploy. With a number: to that generation of the host.
     With nothing: to the newest proved generation of the host below the running one.
+    Where that crosses what does not go back, a migrated database or another kernel, it needs --force.
     """
-    return await ctx.start(Rollback(target, reason=reason))
+    return await ctx.start(Rollback(target, reason=reason, force=force))

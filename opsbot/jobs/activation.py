@@ -16,6 +16,8 @@ _LOOK = 2.0
 _SPARE = 10.0
 #: Seconds that a message may take to the homeserver.
 _SAID = 30.0
+#: Letters of a reason that the host is told.
+_REASON = 200
 
 
 async def look(work: Work) -> Json:
@@ -53,18 +55,26 @@ async def prove(work: Work, order: Order, state: Json, *, before: Json, touched:
     """Prove the running system from outside, then confirm it or send it back; return the host's end.
 
     BEFORE is what was well, TOUCHED are the units that the deploy changes. Only what was well and was touched can undo
-    a deploy; anything else is a warning.
+    a deploy; anything else is a warning. What the host keeps in any case is confirmed with what speaks against it.
     """
 
     async def step() -> tuple[Json, str]:
         verdict = await _verdict(work, state, before, touched)
-        verb, more = ("revert", {"reason": verdict["why"][:200]}) if verdict["why"] else ("confirm", {})
+        verb, more = _word(state, verdict)
         with contextlib.suppress(HostError):  # a definite no: the host has ended it already, and tells how
             await work.ask("prove", verb, stubborn=True, job=order.on_host, **more)
         end = await work.watch("prove", order, at_work=ANSWERED)
         return {**end, "bot_warnings": verdict["warnings"]}, "; ".join(verdict["warnings"])
 
     return await work.stage("prove", step)
+
+
+def _word(state: Json, verdict: Json) -> tuple[str, Json]:
+    """Return what the host is told: that it may commit, or why not."""
+    why = verdict["why"][:_REASON]
+    if why and state.get("keeps") and not verdict.get("cancelled"):
+        return "confirm", {"despite": why}
+    return ("revert", {"reason": why}) if why else ("confirm", {})
 
 
 async def _verdict(work: Work, state: Json, before: Json, touched: frozenset[str]) -> Json:
@@ -80,13 +90,13 @@ async def _verdict(work: Work, state: Json, before: Json, touched: frozenset[str
         said, now = await asyncio.gather(work.progress.prove(within=patience), _probes(work))
         ill = {name: probe.problem for name, probe in now.items() if before["services"].get(name) and not probe.ok}
         guilty = {name for name in ill if work.site.config.services[name].unit in touched}
-        faults = [f"{name}: {ill[name]}" for name in sorted(guilty)]
+        faults = [*(state.get("faults") or []), *(f"{name}: {ill[name]}" for name in sorted(guilty))]
         warnings = [f"{name} is not well: {why}" for name, why in ill.items() if name not in guilty]
         if not said:
             (faults if chat_counts else warnings).append("no message got through to the room")
         if (who := await work.cancelled_by()) is not None:
-            return {"why": f"{who} cancelled it", "warnings": warnings}
-        if not faults or left <= 0:
+            return {"why": f"{who} cancelled it", "warnings": warnings, "cancelled": True}
+        if not faults or left <= 0 or state.get("faults"):
             return {"why": "; ".join(faults), "warnings": warnings}
         await work.site.clock.sleep(_LOOK)
 
@@ -95,6 +105,22 @@ async def _probes(work: Work) -> dict[str, Probe]:
     names = tuple(work.site.config.services)
     found = await asyncio.gather(*(work.site.outside.probe(name) for name in names))
     return {name: probe for name, probe in zip(names, found, strict=True) if probe is not None}
+
+
+def end_if_unproved(work: Work, state: Json, what: str, note: str) -> None:
+    """End the job loudly where the host has kept what is not proved; NOTE tells of the branches."""
+    if state.get("proved", True):
+        return
+    job, prefix = work.job, work.site.config.prefix
+    logs = "".join(f" `{prefix}logs {one['unit']}` shows more." for one in state.get("failed_units") or [])
+    before = state.get("base_generation") or ""
+    headline = (
+        f"{what} runs on `{job.host}` as generation {state['generation']}, but it is NOT proved: "
+        f"{str(state.get('why')).rstrip('.')}. It was not undone: {state.get('keeps')}. A person must decide: "
+        f"`{' '.join(f'{prefix}rollback {before} --force'.split())}` goes back, or deploy what works.{logs}"
+    )
+    more = failed_units(state.get("failed_units") or [])
+    raise work.ended(Outcome.BROKEN, f"{headline} {note}".rstrip(), more=more)
 
 
 def end_unless_committed(work: Work, order: Order, state: Json, what: str) -> None:

@@ -1,10 +1,10 @@
 """A deploy, from top to bottom."""
 
 from opsbot.jobs import stages
-from opsbot.jobs.activation import activate, end_unless_committed, look, prove
+from opsbot.jobs.activation import activate, end_if_unproved, end_unless_committed, look, prove
 from opsbot.jobs.publishing import publish, publish_note
 from opsbot.jobs.work import Order, Work
-from opsbot.model import Json, Outcome
+from opsbot.model import JobKind, Json, Outcome
 from opsbot.render.jobs import short
 from opsbot.render.plans import touched_units
 
@@ -26,7 +26,8 @@ async def deploy_revision(work: Work, revision: str) -> None:
         built = await stages.prepare(work, revision, on_host, fixed)
         revision, what = built["pin"], f"{job.project} {short(built['pin'])}"
         plan = await stages.plan(work, job=on_host)
-        await stages.agree(work, plan, wanted=what, ref=built.get("ref"))
+        back = job.kind is JobKind.ROLLBACK
+        await stages.agree(work, plan, wanted=what, ref=built.get("ref"), back=back)
         await stages.take_turn(work)
         before = await look(work)
         arguments = {"base": built["base"], **fixed["window"]}
@@ -45,6 +46,7 @@ async def deploy_revision(work: Work, revision: str) -> None:
 def _end(work: Work, built: Json, state: Json, published: Json, what: str, on_host: str) -> None:
     job = work.job
     note = publish_note(work, published)
+    end_if_unproved(work, state, what, note)
     before = f", before {short(built['pin_before'])}" if built.get("pin_before") else ""
     headline = (
         f"{what} runs on `{job.host}`: generation {state['generation']}{before}; {(note or 'published').rstrip('.')}."

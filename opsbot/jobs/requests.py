@@ -14,6 +14,8 @@ class Deploy:
     revision: Revision = MAIN
     dry_run: bool = False
     reason: str = ""
+    #: Also where it goes back over what does not go back.
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Rollback:
 
     target: Target
     reason: str = ""
+    force: bool = False
 
 
 @dataclass(frozen=True)

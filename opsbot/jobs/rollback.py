@@ -2,7 +2,7 @@
 
 from opsbot.errors import HostError
 from opsbot.jobs import stages
-from opsbot.jobs.activation import activate, end_unless_committed, look, prove
+from opsbot.jobs.activation import activate, end_if_unproved, end_unless_committed, look, prove
 from opsbot.jobs.deploy import deploy_revision
 from opsbot.jobs.preflight import end_if_refused, preflight
 from opsbot.jobs.publishing import publish, publish_note
@@ -78,7 +78,8 @@ async def _go_to(work: Work, wanted: Json, generations: list[Json]) -> None:
     what = f"Generation {number}"
     base = next((one["system"] for one in generations if one["running"]), "")
     plan = await stages.plan(work, generation=number)
-    await stages.agree(work, plan, wanted=what)
+    back = number < (_running(generations) or number + 1)
+    await stages.agree(work, plan, wanted=what, back=back)
     before = await look(work)
     arguments = {"base": base or plan["base"], "generation": number}
     order = Order(part="activate", verb="rollback", on_host=job.id, arguments=arguments)
@@ -87,10 +88,10 @@ async def _go_to(work: Work, wanted: Json, generations: list[Json]) -> None:
         state = await prove(work, order, state, before=before, touched=touched_units(plan))
     end_unless_committed(work, order, state, what)
     moved = sorted(plan["moves"])
-    back = number < (_running(generations) or number + 1)
     await stages.hold(work, moved if back else [], job.reason or f"{job.person} rolled back to generation {number}")
     published = await publish(work, job.id)
     held = f"; held until deployed on purpose: {', '.join(moved)}" if back and moved else ""
     note = f"; {said}" if (said := publish_note(work, published).rstrip(".")) else ""
+    end_if_unproved(work, state, what, note.lstrip("; "))
     headline = f"{what} runs on `{job.host}` again{held}{note}."
     raise work.ended(Outcome.DONE, headline, generation=number, system=wanted["system"], published=published)

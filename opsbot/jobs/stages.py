@@ -7,6 +7,7 @@ from opsbot.jobs.preflight import PATIENCE, away, end_if_refused, preflight
 from opsbot.jobs.work import Order, Work
 from opsbot.model import Decision, Hold, JobKind, Json, Level, Outcome
 from opsbot.policy import decide_plan
+from opsbot.render.hazards import refusal
 from opsbot.render.jobs import commits, short, title
 from opsbot.render.plans import impact, plan_text
 from opsbot.render.text import lines, tail
@@ -116,10 +117,10 @@ async def plan(work: Work, **what: Json) -> Json:
     return found
 
 
-async def agree(work: Work, found: Json, *, wanted: str, ref: str | None = None) -> None:
+async def agree(work: Work, found: Json, *, wanted: str, ref: str | None = None, back: bool = False) -> None:
     """See that the one who asked may do what the plan shows. A dry run ends here. The place for approvals.
 
-    REF is the branch or tag that what is wanted was found on.
+    REF is the branch or tag that what is wanted was found on. BACK says that it ran before.
     """
     job = work.job
 
@@ -127,7 +128,10 @@ async def agree(work: Work, found: Json, *, wanted: str, ref: str | None = None)
         decision = _decide(work, found, ref)
         held = await _in_the_way(work, found["moves"])
         reason = _hold_words(held.project, held.reason) if held else decision.reason
-        return {"allowed": decision.allowed and held is None, "reason": reason}
+        allowed = decision.allowed and held is None
+        prefix = work.site.config.prefix
+        against = refusal(found, back=back, options=job.options, prefix=prefix) if allowed else None
+        return {"allowed": allowed and against is None, "reason": against or reason}
 
     agreed = await work.run.step("agree", step)
     shown = lines(plan_text(found), commits(found["commits"]))

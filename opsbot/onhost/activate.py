@@ -13,7 +13,7 @@ from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.ledger import Entry
 from opsbot.onhost.order import Order
-from opsbot.onhost.prove import Doctor, prove
+from opsbot.onhost.prove import Doctor, last_words, prove
 from opsbot.onhost.record import OvertakenError, Record, enter, host_lock
 from opsbot.onhost.revert import reason_for, resume
 from opsbot.onhost.state import ENDED, folders, holder, real, switch_request
@@ -64,9 +64,9 @@ class Activation:
             self._arm()
             self._switch()
             self._prove()
-            self._wait()
+            despite = self._wait()
             with self.record.mine():
-                self._commit()
+                self._commit(despite)
         except OvertakenError:
             return
         except GoBackError as error:
@@ -146,12 +146,15 @@ class Activation:
         self.record.move("proving")
         order = self.order
         verdict = prove(self.before, self.doctor, order.counted, within=order.settle, stop=self._stop)
-        with self.record.mine() as state:
-            self.record.write(state["status"], warnings=list(verdict.warnings))
-        if verdict.faults:
+        if verdict.faults and order.keeps is None:
+            self.record.move("proving", warnings=list(verdict.warnings))
             raise GoBackError(f"{'; '.join(verdict.faults)}.", verdict.failed_units)
+        # A person decides; it stays until somebody can be told.
+        words = last_words(verdict.failed_units)
+        self.record.move("proving", warnings=list(verdict.warnings), faults=list(verdict.faults), failed_units=words)
 
-    def _wait(self) -> None:
+    def _wait(self) -> str | None:
+        """Wait for a word from the bot; return why this stays without one, where silence does not undo it."""
         confirm = folders(self.config).request(self.job, "confirm")
         self._timer(self.order.window + arm.MARGIN)
         deadline = time.monotonic() + self.order.window
@@ -160,12 +163,16 @@ class Activation:
         while not confirm.exists():
             self._stop()
             if time.monotonic() > deadline:
-                raise GoBackError(f"Nobody confirmed within {self.order.window} s.")
+                nobody = f"Nobody confirmed within {self.order.window} s."
+                if not self.order.alone:
+                    raise GoBackError(nobody)
+                return nobody
             time.sleep(_POLL)
+        return None
 
-    def _commit(self) -> None:
+    def _commit(self, despite: str | None) -> None:
         try:
-            commit(self.record)
+            commit(self.record, despite)
         except HostError as error:
             go_back(self.record, f"It could not be made the default. {error.message}")
 

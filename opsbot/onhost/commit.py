@@ -1,6 +1,7 @@
 """The two ways out of an activation: the commit, and going back. Whoever calls them holds the host and the record."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from opsbot.onhost import arm, nix, prove, systemd
@@ -9,7 +10,7 @@ from opsbot.onhost.errors import HostError
 from opsbot.onhost.ledger import Entry
 from opsbot.onhost.record import Record, enter
 from opsbot.onhost.run import must, run
-from opsbot.onhost.state import activation, boot_id, folders, real, rebooted
+from opsbot.onhost.state import activation, asked, boot_id, folders, real, rebooted
 from opsbot.onhost.switch import switch, switch_patiently
 from opsbot.onhost.systems import current_generation, spoken_commit
 
@@ -25,9 +26,19 @@ def end(record: Record, status: str, **fields: Any) -> None:
         arm.let_go(record.folder)
 
 
-def commit(record: Record) -> None:
-    """Make the running system the default, from wherever a former attempt was cut off; HostError when it cannot be."""
-    state = record.write("committing", committing=True)
+def _despite(record: Record, state: dict[str, Any]) -> str | None:
+    """Return why what is committed is not proved: as its proof failed, or as the bot says of its own."""
+    said = (asked(record.config, record.job, "confirm") or {}).get("despite")
+    return state.get("despite") or said or "; ".join(state.get("faults") or []) or None
+
+
+def commit(record: Record, despite: str | None = None) -> None:
+    """Make the running system the default, from wherever a former attempt was cut off; HostError when it cannot be.
+
+    DESPITE says why it is kept though it is not proved.
+    """
+    despite = despite or _despite(record, record.must_read())
+    state = record.write("committing", committing=True, despite=despite)
     config, system = record.config, state["system"]
     if real(config.running) != system:
         raise HostError("failed", "The system that was to be made the default does not run any more.")
@@ -41,8 +52,10 @@ def commit(record: Record) -> None:
     if number is None or real(config.profile) != system:
         raise HostError("failed", "The profile did not follow.")
     commit_id, pins = state.get("commit") or spoken_commit(config), state.get("pins", {})
-    enter(config, Entry(generation=number, system=system, commit=commit_id, pins=pins, job=record.job, at=time.time()))
-    end(record, "committed", generation=number, commit=commit_id)
+    proved = despite is None
+    entry = Entry(generation=number, system=system, commit=commit_id, pins=pins, proved=proved, job=record.job)
+    enter(config, replace(entry, at=time.time()))
+    end(record, "committed", generation=number, commit=commit_id, proved=proved, **({} if proved else {"why": despite}))
 
 
 def _somebody_elses(record: Record, state: dict[str, Any]) -> bool:

@@ -34,6 +34,8 @@ class Project(Service):
     needs: tuple[str, ...] = ()
     #: Seconds in which the bot must confirm.
     window: int = 180
+    #: Whether a failed proof undoes it; else a person decides.
+    undo: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,7 @@ def _project(name: str, value: Any) -> Project:
         remote=_remote(section),
         needs=section.units("needs"),
         window=section.seconds("window", 180),
+        undo=section.yes("undo", default=True),
         **checks(name, section),
     )
     section.end()

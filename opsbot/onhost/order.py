@@ -78,7 +78,8 @@ class Order:
             raise HostError("conflict", "This system runs already, and it is the default.")
         if (why := reason_for(self.config, self.job)) is not None:
             raise HostError("cancelled", why)
-        return {"verb": self.verb, **self.target, "base": self.base, "window": self.window}
+        keeps = {"keeps": self.keeps, "alone": self.alone}
+        return {"verb": self.verb, **self.target, "base": self.base, "window": self.window, **keeps}
 
     @cached_property
     def touched(self) -> frozenset[str]:
@@ -86,6 +87,27 @@ class Order:
         old, new = Path(self.base), Path(self.system)
         own = {name for project in self.projects if self.target["project"] == project.name for name in project.units}
         return plan.touched(old, new, plan.unit_changes(old, new)) | own
+
+    @property
+    def _not_undone(self) -> list[Project]:
+        """The projects that this touches and that are not to be undone by themselves."""
+        touched = [project for project in self.config.projects.values() if self._touches(project)]
+        return [project for project in touched if not project.undo]
+
+    def _touches(self, project: Project) -> bool:
+        return self.target["project"] == project.name or not self.touched.isdisjoint(project.units)
+
+    @property
+    def keeps(self) -> str | None:
+        """Why a failed proof does not undo this; None when it does."""
+        names = ", ".join(project.name for project in self._not_undone)
+        return f"this host's configuration says of {names}: never by itself" if names else None
+
+    @property
+    def alone(self) -> bool:
+        """Whether this touches nothing but what is not to be undone: then silence does not undo it either."""
+        theirs = {unit for project in self._not_undone for unit in project.units}
+        return self.keeps is not None and self.touched <= theirs
 
     @property
     def near(self) -> list[Service]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from opsbot.onhost import nix, systemd, trees, units
+from opsbot.onhost import hazards, nix, systemd, trees, units
 from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.run import must, run
@@ -69,15 +69,15 @@ def plan(config: Config, job: str | None, generation: int | None) -> dict[str, A
         entry = ledger(config).entry(generation, system)
         pins = pins_of(config, entry.commit if entry else None, system)
         moved = moves(base_pins, pins) if pins else {}
-        return {**_read(running, system, _own_units(config, moved)), "commits": [], "moves": moved}
+        return {**_read(config, running, system, _own_units(config, moved)), "commits": [], "moves": moved}
     result = built(config, str(job))
     moved = moves(result["base_pins"], result["pins"])
-    read = _read(result["base"], result["system"], _own_units(config, moved))
+    read = _read(config, result["base"], result["system"], _own_units(config, moved))
     return {**read, "commits": result["commits"], "moves": moved}
 
 
-def _read(base: str, system: str, own: Collection[str]) -> dict[str, Any]:
-    old, new = Path(base), Path(system)
+def _read(config: Config, base: str, system: str, own: Collection[str]) -> dict[str, Any]:
+    old, new, booted = Path(base), Path(system), Path(real(config.booted))
     if not (old.is_dir() and new.is_dir()):
         raise HostError("not-ready", "One of the two systems is no longer in the store.")
     effects = unit_changes(old, new)
@@ -94,5 +94,7 @@ def _read(base: str, system: str, own: Collection[str]) -> dict[str, Any]:
         "own": [name for name in differ if name in own],
         "foreign": [name for name in differ if name not in own],
         "kernel_changed": kernel,
+        "reboot_needed": booted.is_dir() and trees.kernel_changed(booted, new),
+        "hazards": [hazard.as_json() for hazard in (*hazards.databases(old, new), *hazards.kernel(booted, new))],
         "free": {name: space["free"] for name, space in disks().items()},
     }

@@ -29,7 +29,8 @@ def reason_for(config: Config, job: str) -> str | None:
 def revert(config: Config, job: str, reason: str | None) -> None:
     """Take the host back to what ran before a job, unless the job has ended; without a REASON the time is up.
 
-    A commit that was cut off is finished when only the time is up: it had been confirmed.
+    A commit that was cut off is finished when only the time is up: it had been confirmed. So is what silence does not
+    undo, once it runs.
     """
     # A person's lost connection must not leave the host half-way.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -43,15 +44,20 @@ def revert(config: Config, job: str, reason: str | None) -> None:
         if rebooted(config, state):
             end(record, "rebooted", why="The host was rebooted before the commit.")
             return
-        forward = state["status"] == "committing" and reason is None
+        forward = reason is None and (state["status"] == "committing" or _stays(state, "alone"))
         if not forward:
             record.write("reverting", why=reason or _overdue(state["status"]))
         _take_host(record)
         with host_lock(config, patience=_STOPPED):
             if forward:
-                finish(record)
+                finish(record, None if state["status"] == "committing" else _overdue(state["status"]))
             else:
                 go_back(record, record.must_read()["why"])
+
+
+def _stays(state: dict[str, Any], which: str) -> bool:
+    """Say whether a system that runs is to stay where nothing speaks for it any more."""
+    return bool(state.get(which)) and state["status"] in ("proving", "waiting")
 
 
 def _overdue(status: str) -> str:
@@ -66,10 +72,10 @@ def _take_host(record: Record) -> None:
             run(systemd.stop(f"opsbot-activate@{record.job}.service"), within=120)
 
 
-def finish(record: Record) -> None:
-    """Finish a commit that was cut off; when that cannot be, go back."""
+def finish(record: Record, despite: str | None = None) -> None:
+    """Finish a commit that was cut off; when that cannot be, go back. DESPITE says why it is not proved."""
     try:
-        commit(record)
+        commit(record, despite)
     except HostError as error:
         go_back(record, f"The commit was cut off and could not be finished. {error.message}")
 
@@ -82,5 +88,7 @@ def resume(record: Record, state: dict[str, Any]) -> None:
             end(record, "rebooted", why="The host was rebooted before the commit.")
         elif state["status"] == "committing":
             finish(record)
+        elif _stays(state, "keeps"):
+            finish(record, f"The activation was cut off (it was {state['status']}).")
         else:
             go_back(record, state.get("why") or f"The activation was cut off (it was {state['status']}).")

@@ -64,6 +64,13 @@ class Section:
         """Take a number of seconds."""
         return self.number(key, default, least=least, most=_LONGEST, what="a number of seconds")
 
+    def yes(self, key: str, *, default: bool) -> bool:
+        """Take a yes or a no."""
+        value = self.rest.pop(key, default)
+        if not isinstance(value, bool):
+            raise ConfigError(f"{self.where}.{key}", "this must be true or false")
+        return value
+
     def items(self, key: str) -> list[Any]:
         """Take a list of anything."""
         value = self.rest.pop(key, [])

@@ -95,8 +95,8 @@ def checks(name: str, section: Section) -> dict[str, Any]:
             _command(name, one, value, f"{where}.commands.{one}") for one, value in section.named("commands").items()
         ),
     }
-    # Never as long as `settle`, or it could not be seen to have been active for so long.
-    found["active"] = section.seconds("active", min(3, found["settle"] - 1), least=0)
+    # Less than `settle`, or it could not be seen to have been active for so long.
+    found["active"] = section.seconds("active", min(3, found["settle"] // 3), least=0)
     for endpoint in found["tcp"]:
         if not _ENDPOINT.fullmatch(endpoint):
             raise ConfigError(f"{where}.tcp", f"{endpoint} is not HOST:PORT")

@@ -193,7 +193,7 @@ VERBS: dict[str, Verb] = {
     ),
     "activate": Verb(arguments=_SWITCH, answer=_switch("activate"), unit="opsbot-activate"),
     "rollback": Verb(arguments=(*_SWITCH, grammar.GENERATION), answer=_switch("rollback"), unit="opsbot-activate"),
-    "confirm": Verb(arguments=(grammar.JOB_ID,), answer=_confirm),
+    "confirm": Verb(arguments=(grammar.JOB_ID, grammar.DESPITE), answer=_confirm),
     "revert": Verb(arguments=(grammar.JOB_ID, grammar.REASON), answer=_revert, unit="opsbot-revert"),
     "publish": Verb(arguments=(grammar.JOB_ID,), answer=_publish, unit="opsbot-publish"),
     "cancel": Verb(arguments=(grammar.JOB_ID,), answer=_cancel),

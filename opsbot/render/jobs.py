@@ -41,7 +41,8 @@ def title(job: Job) -> str:
         case _:  # a kind that only the next version knows
             asked = f"{job.kind} {job.project} {job.target}".strip()
     dry = " (dry run)" if job.dry_run else ""
-    return f"#{job.number} {asked}{dry} on `{job.host}`, for {job.person}"
+    options = "".join(f" --{name}" for name in job.options)
+    return f"#{job.number} {asked}{options}{dry} on `{job.host}`, for {job.person}"
 
 
 def report_cause(job: Job) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from opsbot.model import Json, Text
+from opsbot.render.hazards import warnings
 from opsbot.render.jobs import short
 from opsbot.render.text import lines, pre, words
 
@@ -36,7 +37,7 @@ def impact(plan: Json, services: Mapping[str, HasUnit]) -> str:
         newest = "; ".join(one["subject"][:50] for one in plan["commits"][:3])
         more = len(plan["commits"]) - 3
         said += f". Brings {newest}" + (f" and {more} more" if more > 0 else "")
-    return said
+    return ". ".join([said, *(warning.rstrip(".") for warning in warnings(plan))])
 
 
 def plan_text(plan: Json) -> Text:
@@ -47,6 +48,6 @@ def plan_text(plan: Json) -> Text:
         words("Moves " + "; ".join(moves)) if moves else None,
         *(words(f"{verb}: {', '.join(names)}") for verb, names in plan["units"].items() if names),
         words(f"Not the project's own: {foreign}") if foreign else None,
-        words("The kernel changes: it takes a reboot.") if plan["kernel_changed"] else None,
+        *(words(f"⚠ {warning}") for warning in warnings(plan)),
         pre(plan["closure"][:12]) if plan["closure"] else None,
     )

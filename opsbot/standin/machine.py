@@ -152,7 +152,6 @@ class Machine:
                 "units": [f"{name}.service"],
                 "http": [self.url(name)],
                 "settle": self._settle,
-                "active": min(1, self._settle - 1),
             }
             for name, repository in self.repositories.projects.items()
         }

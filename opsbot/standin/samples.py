@@ -22,7 +22,7 @@ SERVICES: dict[str, dict[str, Any]] = {
     "mautrix-slack": {"version": "0.1.4", "description": "Matrix-Slack puppeting bridge"},
     "nginx": {"version": "1.26.2", "description": "Nginx web server"},
     "opsbot": {"version": "0.1.0", "description": "opsbot, which operates this host"},
-    "postgresql": {"version": "15.10", "description": "PostgreSQL server"},
+    "postgresql": {"version": "15.10", "description": "PostgreSQL server", "program": "postgres"},
 }
 
 _PLATFORM_FLAKE = """{{

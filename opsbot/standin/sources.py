@@ -16,6 +16,8 @@ class Service:
     name: str
     version: str
     description: str
+    #: Its program, where that has another name.
+    program: str = ""
     #: The exit status with which it fails at start; None means that it runs.
     exits: int | None = None
 

@@ -155,19 +155,22 @@ class SystemBuilder:
         else:
             lines += ["echo 'level=fatal msg=\"the configuration is not complete\"'", f"exit {service.exits}"]
         script = "#!/bin/sh\n" + "\n".join(lines) + "\n"
-        package = self.builder.text(f"{name}-{service.version}", f"bin/{name}", script, mode=0o755)
-        return self._unit(name, service.description, package, {}, "Type=simple")
+        program = service.program or name
+        package = self.builder.text(f"{name}-{service.version}", f"bin/{program}", script, mode=0o755)
+        return self._unit(name, service.description, package / f"bin/{program}", {}, "Type=simple")
 
     def _project(self, platform: Platform, name: str, source: Path) -> Path:
         project, package = self.builder.project(source, name)
         environment = {key.upper(): str(value) for key, value in platform.projects[name].items()}
-        return self._unit(project.name, project.description, package, environment, *_ways(project))
+        program = package / f"bin/{project.name}"
+        return self._unit(project.name, project.description, program, environment, *_ways(project))
 
-    def _unit(self, name: str, description: str, package: Path, environment: Mapping[str, str], *more: str) -> Path:
+    def _unit(self, name: str, description: str, program: Path, environment: Mapping[str, str], *more: str) -> Path:
         lines = ["[Unit]", "After=network-online.target", f"Description={description}", "", "[Service]"]
         lines += [f'Environment="{key}={value}"' for key, value in sorted(environment.items())]
-        lines += ["DynamicUser=true", f"ExecStart={shlex.quote(str(package))}/bin/{name}", *more]
-        return self.builder.text(f"unit-{name}.service", f"{name}.service", "\n".join(lines) + "\n", [package])
+        lines += ["DynamicUser=true", f"ExecStart={shlex.quote(str(program))}", *more]
+        text = "\n".join(lines) + "\n"
+        return self.builder.text(f"unit-{name}.service", f"{name}.service", text, [program.parents[1]])
 
 
 def _ways(project: Project) -> tuple[str, ...]:

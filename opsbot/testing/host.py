@@ -219,6 +219,9 @@ class FakeHost:
             for one in self.generations:
                 one["running"] = one["current"] = one["generation"] == number
             parts["activate"] |= {"status": "committed", "generation": number}
+            if given.get("despite"):
+                parts["activate"] |= {"proved": False, "why": given["despite"]}
+                self._numbered(number)["proved"] = False
         return self._state(given)
 
     def _revert(self, given: Json) -> Json:
