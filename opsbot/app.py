@@ -2,18 +2,19 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 from opsbot import notify
 from opsbot.bot import Bot
 from opsbot.config import Config
-from opsbot.connect import forgejo, prober, ssh_host
+from opsbot.connect import database_place, forgejo, prober, ssh_host
 from opsbot.credentials import Credentials, unheard
 from opsbot.durable import Engine
 from opsbot.errors import ConfigError, OpsbotError
@@ -26,8 +27,10 @@ from opsbot.oversight import Oversight
 from opsbot.plugins import home, load
 from opsbot.rulebook import Rulebook
 from opsbot.site import Site
-from opsbot.store.database import Database, lock_file
+from opsbot.standby import Standby
+from opsbot.store.database import Database
 from opsbot.store.inbox import Inbox
+from opsbot.store.lead import FileLead, SessionLead, lead_of
 from opsbot.store.ledger import Ledger
 from opsbot.store.memory import Memory
 from opsbot.store.outbox import Outbox
@@ -55,9 +58,12 @@ class SystemClock:
 class App:
     """A bot that is put together and has not begun."""
 
-    def __init__(self, site: Site, *, bot: Bot, edge: MatrixEdge, engine: Engine, pages: Pages) -> None:
+    def __init__(
+        self, site: Site, *, database: Database, bot: Bot, edge: MatrixEdge, engine: Engine, pages: Pages
+    ) -> None:
         self.site = site
         self.bot = bot
+        self._database = database
         self.edge = edge
         self._engine = engine
         self._pages = pages
@@ -65,13 +71,21 @@ class App:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, config: Config, credentials: Credentials, *, make_engine: Callable[..., Engine] = Engine
+        cls,
+        config: Config,
+        credentials: Credentials,
+        *,
+        lead: FileLead | SessionLead,
+        make_engine: Callable[..., Engine] = Engine,
     ) -> AsyncIterator[Self]:
-        """Put a bot together; close its database and its connections afterwards. Raises ConfigError."""
+        """Put a bot together that has the LEAD on its database; close it and its connections afterwards.
+
+        Raises ConfigError.
+        """
         async with AsyncExitStack() as stack:
-            database = Database(config.database)
+            database = Database(database_place(config, credentials), lead=lead)
             stack.push_async_callback(database.close)
-            engine = make_engine(config.database, lock=lock_file(config.database))
+            engine = make_engine(config.database, pool=database.pool)
             ledger, outbox, inbox = Ledger(database), Outbox(database), Inbox(database)
             wake, oversight = asyncio.Event(), Oversight(config.hosts)
             edge = MatrixEdge(
@@ -112,7 +126,8 @@ class App:
                 tell=oversight.tell,
             )
             bot = Bot(site, wake, on_turn=oversight.bot_turned)
-            yield cls(site, bot=bot, edge=edge, engine=engine, pages=oversight.pages(ledger, outbox))
+            pages = oversight.pages(ledger, outbox)
+            yield cls(site, database=database, bot=bot, edge=edge, engine=engine, pages=pages)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; open jobs go on at the next start."""
@@ -121,7 +136,8 @@ class App:
             async with self._server() as place, asyncio.TaskGroup() as tasks:
                 log.info("at work", extra={"listen": place})
                 watch = self._engine.watch(partial(self.site.ledger.jobs, open_only=True), self._give_up)
-                workers = [tasks.create_task(work) for work in (self.edge.run(), self.bot.run(), watch)]
+                work = (self.edge.run(), self.bot.run(), watch, self._database.keep())
+                workers = [tasks.create_task(one) for one in work]
                 await self._engine.keep(self._times(), self.site.config.zone)
                 notify.ready()
                 give_back()
@@ -161,14 +177,42 @@ async def main(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     credentials = Credentials.of(environ, config.credentials, on_secret=on_secret)
+    lead = lead_of(database_place(config, credentials))
     try:
-        async with App.open(config, credentials, make_engine=make_engine) as app:
-            await app.run(stop)
+        await _work(config, credentials, lead, stop, make_engine=make_engine)
     except* OpsbotError as group:
         problem = group
     else:
         return 0
+    finally:
+        lead.close()
     raise problem.exceptions[0]
+
+
+async def _work(
+    config: Config,
+    credentials: Credentials,
+    lead: FileLead | SessionLead,
+    stop: asyncio.Event,
+    *,
+    make_engine: Callable[..., Engine],
+) -> None:
+    """Wait for the lead, then be the bot."""
+    for name in config.secrets.values():
+        credentials.read(name)  # what is wrong with them is not told only when somebody needs this bot
+    if not await Standby(lead, listen=config.listen).wait(stop):
+        return
+    if isinstance(lead, SessionLead):
+        lead.on_lost = _leave
+    async with App.open(config, credentials, lead=lead, make_engine=make_engine) as app:
+        await app.run(stop)
+
+
+def _leave(why: str) -> NoReturn:
+    """End the process now: another bot may be at work already, so nothing may go on here, not even in good order."""
+    log.error("database lost, ending at once", extra={"why": why})
+    notify.stopping()
+    os._exit(os.EX_TEMPFAIL)
 
 
 async def _busy(ledger: Ledger) -> bool:

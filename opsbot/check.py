@@ -1,5 +1,6 @@
 """`opsbot check`: try everything that the configuration names, and say what to do about what is not well."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from opsbot import __version__
 from opsbot.config import BadConfigError, Config, load
-from opsbot.connect import forgejo, ssh_host
+from opsbot.connect import database_place, forgejo, ssh_host
 from opsbot.credentials import Credentials
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, ConfigError, ForgeError, OpsbotError
 from opsbot.matrix.client import Client
@@ -18,6 +19,8 @@ from opsbot.onhost import PROTOCOL
 from opsbot.plugins import home
 from opsbot.plugins import load as load_commands
 from opsbot.rulebook import Rulebook
+from opsbot.store.address import is_sqlite
+from opsbot.store.look import look
 from opsbot.web.rooms import join_rule
 
 #: Seconds for one question.
@@ -55,7 +58,7 @@ async def check(path: Path, environ: Mapping[str, str], *, offline: bool = False
     if offline:
         return
     credentials = Credentials.of(environ, config.credentials)
-    for line in (*_credentials(config, credentials), *_database(config), _commands(config)):
+    for line in (*_credentials(config, credentials), await _database(config, credentials), _commands(config)):
         yield line
     async for line in _homeserver(config, credentials):
         yield line
@@ -81,18 +84,22 @@ def _credentials(config: Config, credentials: Credentials) -> Iterator[Line]:
             yield Line(what=f"credential {name}", sentence="is there, and nobody else may read it.")
 
 
-def _database(config: Config) -> Iterator[Line]:
-    prefix = "sqlite:///"
-    if not config.database.startswith(prefix):
-        return
-    file = Path(config.database.removeprefix(prefix).partition("?")[0])
+async def _database(config: Config, credentials: Credentials) -> Line:
+    try:
+        where = database_place(config, credentials)
+        sentence = _file(Path(where.database or "")) if is_sqlite(where) else await asyncio.to_thread(look, where)
+    except ConfigError as error:
+        return fails("database", error)
+    return Line(what="database", sentence=sentence)
+
+
+def _file(file: Path) -> str:
     place = file if file.exists() else file.parent
     if not file.parent.is_dir():
-        yield fails("database", f"there is no folder {file.parent}; make it, owned by the bot's user.")
-    elif not (os.access(place, os.W_OK) and os.access(file.parent, os.W_OK)):
-        yield fails("database", f"{place} cannot be written; let the bot's user own it.")
-    else:
-        yield Line(what="database", sentence=f"{file} can be written.")
+        raise ConfigError(f"there is no folder {file.parent}; make it, owned by the bot's user.")
+    if not (os.access(place, os.W_OK) and os.access(file.parent, os.W_OK)):
+        raise ConfigError(f"{place} cannot be written; let the bot's user own it.")
+    return f"{file} can be written."
 
 
 def _commands(config: Config) -> Line:

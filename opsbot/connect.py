@@ -4,7 +4,14 @@ from opsbot.config import Config
 from opsbot.credentials import Credentials
 from opsbot.forge import Forgejo
 from opsbot.ssh import Address, SshHost
+from opsbot.store.address import Place, place
 from opsbot.web.probes import Prober, Target
+
+
+def database_place(config: Config, credentials: Credentials) -> Place:
+    """Return where the database is, with its password. Raises ConfigError when that cannot be read."""
+    file = config.database_password_file
+    return place(config.database, credentials.read(file) if file else None)
 
 
 def ssh_host(name: str, config: Config, credentials: Credentials) -> SshHost:

@@ -1,16 +1,13 @@
 """The durable engine: DBOS, the only place that knows it. The facts are in docs/decisions/dbos.md."""
 
 import asyncio
-import fcntl
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from opsbot.errors import ConfigError
 from opsbot.footprint import deferred
 from opsbot.model import Job, JobKind, Json
 from opsbot.ports import Run
@@ -81,24 +78,24 @@ class DurableRun:
 
 
 class Engine:
-    """The port `Engine` on DBOS, alone on its database."""
+    """The port `Engine` on DBOS, which must be alone on its database: whoever launches it holds the lead.
 
-    def __init__(self, url: str, *, lock: Path) -> None:
+    It connects by the URL, or through a POOL of SQLAlchemy's.
+    """
+
+    def __init__(self, url: str, *, pool: Any = None) -> None:
         self._url = url
-        self._lock = lock
-        self._held: IO[str] | None = None
+        self._pool = pool
+        self._launched = False
         self._workflow: Any = None
         self._scheduled: Any = None
 
     def launch(self, perform: Perform, on_tick: OnTick | None = None) -> None:
-        """Take the lock, open the database and go on with every job that was cut off.
-
-        Raises ConfigError if another bot runs on this database.
-        """
-        self._held = _alone(self._lock)
+        """Open the database and go on with every job that was cut off."""
         config: DBOSConfig = {
             "name": "opsbot",
             "system_database_url": self._url,
+            "system_database_engine": self._pool,
             "application_version": VERSION,
             "executor_id": "opsbot",
             "serializer": JsonSerializer(),
@@ -116,6 +113,7 @@ class Engine:
 
         self._workflow = DBOS.workflow(name=_WORKFLOW)(job)
         self._scheduled = DBOS.workflow(name=_SCHEDULED)(tick)
+        self._launched = True
         DBOS.launch()
 
     async def start(self, job: Job) -> None:
@@ -169,10 +167,9 @@ class Engine:
 
     def close(self) -> None:
         """Stop; open jobs go on at the next launch. To be called before the loop cancels its tasks."""
-        if self._held is not None:
+        if self._launched:
+            self._launched = False
             DBOS.destroy(workflow_completion_timeout_sec=0)
-            self._held.close()
-            self._held = None
 
 
 def _lost(status: WorkflowStatus | None) -> str | None:
@@ -187,15 +184,3 @@ def _lost(status: WorkflowStatus | None) -> str | None:
 
 def _foreign(job: Job) -> str | None:
     return None if isinstance(job.kind, JobKind) else f"this version does not know what {job.kind!r} is"
-
-
-def _alone(path: Path) -> IO[str]:
-    """Hold a file lock as long as the process lives: two bots on one database would do every step twice."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    held = path.open("a")
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        held.close()
-        raise ConfigError(f"Another opsbot runs on this database ({path} is locked).") from None
-    return held

@@ -1,11 +1,12 @@
 import importlib.util
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from opsbot.demo.homeserver import Homeserver
+from tests.postgres import Postgres, why_not
 
 needs_synapse = "install Synapse: pip install 'opsbot[demo]'"
 
@@ -17,4 +18,13 @@ async def homeserver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
         pytest.skip(needs_synapse)
     folder: Path = tmp_path_factory.mktemp("homeserver")
     async with Homeserver(folder, server_name="test.local") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One real PostgreSQL for the whole run; tests make databases of their own."""
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)
+    with Postgres.running() as running:
         yield running

@@ -17,6 +17,7 @@ from opsbot import __version__
 from opsbot.check import check
 from opsbot.demo.homeserver import Homeserver
 from tests.forgejo import TOKEN, FakeForgejo
+from tests.postgres import PASSWORD, Postgres
 from tests.sshd import Sshd, keygen
 
 ROOT = Path(__file__).parents[1]
@@ -317,6 +318,23 @@ async def test_places_on_the_disk(world: World) -> None:
     (world.folder / "broken.py").write_text("nonsense")
     [broken] = await world.fails(plugins=[str(world.folder)])
     assert broken.startswith("commands: The plugin broken.py does not load")
+
+
+async def test_a_database_of_postgresql(world: World, postgres: Postgres) -> None:
+    """A PostgreSQL is tried as the bot will use it; each thing that is wrong with it is told with what to do."""
+    world.secret("database", PASSWORD)
+    url, latin = postgres.database(), postgres.database(encoding="LATIN1")
+    name = url.partition("/bot")[2].partition("?")[0]
+    found = await world.lines(database=url, database_password_file="database")
+    assert any("ok    database: PostgreSQL " in line and f"tables in bot{name}." in line for line in found)
+    assert "its encoding is LATIN1" in (await world.fails(database=latin, database_password_file="database"))[0]
+    world.secret("database", "wrong")
+    assert "password authentication failed" in (await world.fails(database=url, database_password_file="database"))[0]
+    postgres.ask("postgres", f"ALTER DATABASE bot{name} OWNER TO postgres")
+    world.secret("database", PASSWORD)
+    assert await world.fails(database=url, database_password_file="database") == [
+        f"database: opsbot may make no tables there: ALTER DATABASE bot{name} OWNER TO opsbot."
+    ]
 
 
 async def test_the_whole_check_from_the_command_line(world: World) -> None:

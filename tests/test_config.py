@@ -53,7 +53,7 @@ def test_the_example_is_a_configuration() -> None:
 def test_the_example_shows_every_key() -> None:
     """Every key that the bot knows stands in config.example.yaml; what not everybody has, as a comment."""
     text = EXAMPLE.read_text()
-    commented = re.sub(r"# (?=password_file:|credentials:|schedules:)", "", text)
+    commented = re.sub(r"# (?=password_file:|credentials:|schedules:|database_password_file:)", "", text)
     shown = keys_in(yaml.safe_load(text)) | keys_in(yaml.safe_load(re.sub(r"(?m)^# (?=  )", "", commented)))
     assert set(all_keys(Config)) - shown == set()
 
@@ -246,7 +246,10 @@ def test_nothing_at_all_is_told_as_what_is_missing() -> None:
         ("services.web", {"unit": "a.service", "host": "x"}, "services.web.host", "x is not among hosts"),
         ("certificates", ["clarun.xyz:99999"], "certificates[1]", "a name and a port"),
         ("forge", True, "forge", "must have keys below it."),
-        ("database", "sqlite:///opsbot.db", "database", "an absolute path"),
+        ("database", "sqlite:///opsbot.db", "database", "must be like sqlite:////var/lib/"),
+        ("database", "postgresql://db", "database", "or like postgresql://opsbot@db.example.org/opsbot"),
+        ("database", "mysql://db/opsbot", "database", "or like postgresql://opsbot@db.example.org/opsbot"),
+        ("database_password_file", "db", "database_password_file", "means nothing for a file of SQLite"),
         ("plugins", ["plugins"], "plugins[1]", "must be an absolute path"),
         ("bridge", {"bot": "@slackbot:evil.org", "team": "T0TEAM"}, "bridge.bot", "on the bot's own server"),
         ("bridge", {"bot": "@slackbot:clarun.xyz", "team": "acme"}, "bridge.team", "Slack team id"),
@@ -266,6 +269,7 @@ def test_each_wrong_value_has_a_sentence(path: str, value: Any, at: str, sentenc
         ("homeserver.token_file", ["hunter2"]),
         ("hosts.ops-jrz1.key_file", "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2"),
         ("database", "postgresql://opsbot:hunter2@db/opsbot"),
+        ("database", "postgresql://opsbot@db/opsbot?sslmode=require&password=hunter2"),
         ("homeserver.url", "http://opsbot:hunter2@127.0.0.1"),
     ],
 )

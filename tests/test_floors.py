@@ -29,7 +29,7 @@ FLOORS = {
     ),
     "logic": ("bot", "intake", "context", "site", "status", "plugins", "jobs", "health", "watched", "timetable"),
     "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs"),
-    "top": ("app", "check", "cli", "connect", "expected", "oversight", "__main__"),
+    "top": ("app", "check", "cli", "connect", "expected", "oversight", "standby", "__main__"),
 }
 #: What stands beside the floors, and the parts that each may import.
 BESIDE = {

@@ -12,19 +12,7 @@ Finding = tuple[Path, str]
 
 def findings(data: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield everything that is wrong between the keys of a configuration."""
-    for check in (
-        _login,
-        _people,
-        _same_account,
-        _ghosts,
-        _hosts,
-        _names,
-        _zones,
-        _services,
-        _bridge,
-        _rules,
-        _triggers,
-    ):
+    for check in _CHECKS:
         yield from check(data)
 
 
@@ -170,6 +158,11 @@ def _triggers(data: Mapping[str, Any]) -> Iterator[Finding]:
                 yield from _missing((section, name, "room"), [room], "rooms", _words(data, "rooms"))
 
 
+def _database(data: Mapping[str, Any]) -> Iterator[Finding]:
+    if data.get("database_password_file") and str(data.get("database", "sqlite:")).startswith("sqlite:"):
+        yield ("database_password_file",), "means nothing for a file of SQLite; leave it out."
+
+
 _CHECKS = (
     _login,
     _people,
@@ -182,4 +175,5 @@ _CHECKS = (
     _bridge,
     _rules,
     _triggers,
+    _database,
 )

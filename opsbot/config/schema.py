@@ -160,6 +160,7 @@ class Config(_Section):
     certificates: tuple[g.TlsEndpoint, ...] = Field((), description="where certificates are watched, as NAME:PORT")
     forge: Forge | None = Field(None, description="the forge, if pull requests are to be opened there")
     database: g.Database = Field("sqlite:////var/lib/opsbot-bot/opsbot.db", description="the bot's memory")
+    database_password_file: g.Secret | None = Field(None, description="the name of the credential with its password")
     listen: g.Listen | None = Field(None, description="where the bot's own pages are, like 127.0.0.1:9464")
     plugins: tuple[g.Folder, ...] = Field((), description="further folders of commands")
     schedules: dict[g.TriggerName, Schedule] = Field(default_factory=dict, description="rooms of plugins' schedules")
@@ -203,5 +204,6 @@ class Config(_Section):
             "homeserver.token_file": self.homeserver.token_file,
             "homeserver.password_file": self.homeserver.password_file,
             "forge.token_file": self.forge.token_file if self.forge else None,
+            "database_password_file": self.database_password_file,
         } | {f"hosts.{name}.key_file": host.key_file for name, host in self.hosts.items()}
         return {path: file for path, file in named.items() if file}

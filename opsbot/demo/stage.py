@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,11 +85,14 @@ class Stage:
         door: Door | None = None,
         crowd: str = "",
         command: Sequence[str] = ("opsbot", "run"),
+        more: Json = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Self]:
         """Build the stage in a folder, with the bot in its room.
 
         DOOR is the host's if it is not the machine's own; CROWD makes the accounts' names unique on a homeserver that
-        others use too; COMMAND is the Python module of the bot, with its arguments.
+        others use too; COMMAND is the Python module of the bot, with its arguments; MORE are keys of its configuration
+        and SECRETS the credentials that they name.
         """
         door = door or Door(
             port=machine.port, user=machine.user, host_key=machine.host_key, client_key=machine.client_key
@@ -100,25 +103,27 @@ class Stage:
             room_id = await _room(people, _account(homeserver, f"opsbot{crowd}"))
             stage = cls(folder, room_id, people, command)
             config = configuration(homeserver, room_id, machine, door, folder, crowd)
-            stage.write(config, token, door.client_key.read_text())
+            usual = {"token": token, "ssh-key": door.client_key.read_text()}
+            stage.write(config | (more or {}), {**usual, **(secrets or {})})
             stack.push_async_callback(stage.stop_bot)
             await stage.start_bot()
             yield stage
 
-    def write(self, config: Json, token: str, key: str) -> None:
+    def write(self, config: Json, secrets: Mapping[str, str]) -> None:
         """Write the bot's configuration and its credentials."""
         credentials = self._folder / "credentials"
         credentials.mkdir(mode=0o700, parents=True)
-        for name, secret in {"token": token, "ssh-key": key}.items():
+        for name, secret in secrets.items():
             path = credentials / name
             path.touch(mode=0o400)
             path.chmod(0o600)
             path.write_text(secret)
             path.chmod(0o400)
-        self._config.write_text(json.dumps(config, indent=2))
+        self.config.write_text(json.dumps(config, indent=2))
 
     @property
-    def _config(self) -> Path:
+    def config(self) -> Path:
+        """The bot's configuration file."""
         return self._folder / "opsbot.yaml"
 
     @property
@@ -139,7 +144,7 @@ class Stage:
         self._command = command or self._command
         with self.log.open("ab") as output:
             self._bot = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", str(_TETHER), *self._command, "--config", str(self._config)),
+                *(sys.executable, "-P", str(_TETHER), *self._command, "--config", str(self.config)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output,
                 stderr=output,

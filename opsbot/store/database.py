@@ -1,89 +1,92 @@
-"""The bot's database: one writer in a thread of its own, so that no disk ever stops the event loop."""
+"""The bot's database: one writer in a thread of its own, so that no disk and no network ever stops the event loop."""
 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
-from opsbot.errors import ConfigError
+from opsbot.store.address import Place, connect, is_sqlite, place
+from opsbot.store.lead import PATIENCE, PROBE, FileLead, SessionLead, words
 from opsbot.store.schema import prepare
-
-#: Seconds that a writer waits for another one (the durable engine writes to the same file).
-BUSY = 5.0
 
 T = TypeVar("T")
 
-
-def lock_file(url: str) -> Path:
-    """Return the file whose lock says that a bot runs on a database. Raises ConfigError where there can be none."""
-    where = make_url(url)
-    if where.get_backend_name() != "sqlite" or not where.database:
-        raise ConfigError("database: it must be a file of SQLite, like sqlite:////var/lib/opsbot-bot/opsbot.db.")
-    return Path(f"{where.database}.lock")
-
-
-def open_engine(url: str) -> Engine:
-    """Open a database and bring its tables up to date.
-
-    A new SQLite file is readable by its owner alone: it holds a token.
-    """
-    where = make_url(url)
-    engine = _open_sqlite(where) if where.get_backend_name() == "sqlite" else create_engine(where)
-    prepare(engine)
-    return engine
-
-
-def _open_sqlite(url: URL) -> Engine:
-    file = Path(url.database or "")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch(mode=0o600, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY})
-    event.listen(engine, "connect", _on_connect)
-    event.listen(engine, "begin", _on_begin)
-    return engine
-
-
-def _on_connect(connection: Any, _record: object) -> None:
-    # The driver begins transactions lazily and deferred; ours begin when we say so.
-    connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-
-
-def _on_begin(connection: Connection) -> None:
-    # A deferred transaction that reads and then writes fails as "locked" without waiting.
-    reads = connection.get_execution_options().get("opsbot_reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+#: How one state of the database is read, on each kind: SQLite's reader in WAL sees one by itself.
+_READING: dict[bool, dict[str, Any]] = {
+    True: {"opsbot_reads": True},
+    False: {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
 
 
 class Database:
-    """A database by its SQLAlchemy URL. All writes go one after another; reads beside them."""
+    """A database by its SQLAlchemy URL. All writes go one after another; reads beside them.
 
-    def __init__(self, url: str) -> None:
-        self._engine = open_engine(url)
-        self._reading = self._engine.execution_options(opsbot_reads=True)
+    With the LEAD of PostgreSQL, which must have been taken, what is written is stored only while that is held.
+    """
+
+    def __init__(self, url: str | Place, *, lead: FileLead | SessionLead | None = None) -> None:
+        where = place(url) if isinstance(url, str) else url
+        self._engine = connect(where)
+        self._reading = self._engine.execution_options(**_READING[is_sqlite(where)])
+        self._lead = lead if isinstance(lead, SessionLead) else None
         self._writer = ThreadPoolExecutor(1, "database-writer")
         self._readers = ThreadPoolExecutor(2, "database-reader")
         self._next = asyncio.Event()
+        with self._begin() as connection:
+            prepare(connection)
+
+    def _begin(self) -> AbstractContextManager[Connection]:
+        return self._engine.begin() if self._lead is None else self._lead.begin()
+
+    @property
+    def pool(self) -> Any:
+        """What the durable engine connects through; None for SQLite, where it wants transactions of another kind."""
+        return None if is_sqlite(self._engine.url) else self._engine
 
     async def write(self, change: Callable[[Connection], T]) -> T:
         """Run CHANGE in one transaction of the only writer; all of it is stored, or nothing."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._writer, _transact, self._engine, change)
+            return await asyncio.get_running_loop().run_in_executor(self._writer, self._write, change)
         finally:
             written, self._next = self._next, asyncio.Event()
             written.set()
 
+    def _write(self, change: Callable[[Connection], T]) -> T:
+        with self._begin() as connection:
+            return change(connection)
+
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run QUERY on one state of the database; it must not write."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, _transact, self._reading, query)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, query)
+
+    def _read(self, query: Callable[[Connection], T]) -> T:
+        try:
+            with self._reading.begin() as connection:
+                return query(connection)
+        except OperationalError as error:
+            if self._lead is not None:
+                self._lead.lose(words(error))
+            raise
 
     def next_write(self) -> asyncio.Event:
         """Return what is set at the next write. Take it before reading, so that nothing is missed in between."""
         return self._next
+
+    async def keep(self) -> None:
+        """Look after the lead, for ever. Raises LostError when it is lost, or when the database does not answer."""
+        if self._lead is None:
+            return
+        while True:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await asyncio.get_running_loop().run_in_executor(self._writer, self._lead.check)
+            except TimeoutError:
+                self._lead.lose(f"it did not answer within {PATIENCE:g} s.")
+            await asyncio.sleep(PROBE)
 
     async def close(self) -> None:
         """Finish what is being written and close."""
@@ -91,8 +94,3 @@ class Database:
         self._writer.shutdown()
         self._readers.shutdown()
         self._engine.dispose()
-
-
-def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
-    with engine.begin() as connection:
-        return work(connection)

@@ -14,6 +14,7 @@ from opsbot.store.ledger import open_job, record_audit
 from opsbot.store.memory import get, put
 from opsbot.store.outbox import insert_posts
 from opsbot.store.schema import inbox, seen_rooms
+from opsbot.store.texts import clean
 
 _POSITION_AT = f"{POSITION}.at"
 #: What an SQL statement takes as a list, with room to spare.
@@ -128,8 +129,8 @@ def _to_row(message: Message) -> dict[str, object]:
         "event_id": message.event_id,
         "room_id": message.room_id,
         "sender": message.sender,
-        "body": message.body,
-        "html": message.html,
+        "body": clean(message.body),
+        "html": None if message.html is None else clean(message.html),
         "thread": message.thread,
         "sent_at": message.sent_at.astimezone(UTC).replace(tzinfo=None),
     }

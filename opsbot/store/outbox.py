@@ -13,6 +13,7 @@ from opsbot.letters import Letter
 from opsbot.model import Post, Text
 from opsbot.store.database import Database
 from opsbot.store.schema import outbox
+from opsbot.store.texts import clean
 
 
 class State(StrEnum):
@@ -22,10 +23,6 @@ class State(StrEnum):
     SENT = "sent"
     REFUSED = "refused"  # the homeserver will never take it
     REPLACED = "replaced"  # a newer edit of the same message took its place before it was tried
-
-
-#: What a homeserver or PostgreSQL would not take inside a text.
-_UNSENDABLE = {code: None for code in range(32) if chr(code) not in "\n\t"}
 
 
 #: Made once: it is asked after every write of the bot.
@@ -70,18 +67,14 @@ def _insert(connection: Connection, post: Post) -> None:
         insert(outbox).values(
             cause=post.cause,
             room_id=post.room_id,
-            body=_clean(post.text.body),
-            html=_clean(post.text.html),
+            body=clean(post.text.body),
+            html=clean(post.text.html),
             thread=post.thread,
             edits=post.edits,
             state=State.WAITING,
             tried=False,
         )
     )
-
-
-def _clean(words: str) -> str:
-    return words.encode("utf-8", "replace").decode().translate(_UNSENDABLE)
 
 
 def _find(connection: Connection, cause: str) -> RowMapping | None:
@@ -110,7 +103,7 @@ def _claim(connection: Connection, cause: str) -> bool:
 
 
 def _settle(connection: Connection, cause: str, state: State, *, event_id: str = "", reason: str = "") -> None:
-    values = {"state": state, "event_id": event_id or None, "reason": reason or None}
+    values = {"state": state, "event_id": event_id or None, "reason": clean(reason) or None}
     connection.execute(update(outbox).where(outbox.c.cause == cause).values(**values))
 
 

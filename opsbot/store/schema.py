@@ -4,8 +4,8 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Connection,
     DateTime,
-    Engine,
     Index,
     Integer,
     MetaData,
@@ -126,17 +126,18 @@ Index("outbox_edits", outbox.c.edits, outbox.c.state)
 Index("inbox_open", inbox.c.done_at, inbox.c.seq)
 
 
-def prepare(engine: Engine) -> None:
-    """Create the tables that are missing, and add the columns that an older version did not know.
+def prepare(connection: Connection) -> None:
+    """Create the tables that are missing, and add the columns and indexes that an older version did not know.
 
     A column that is added to a table that exists must be allowed to be empty, or have a server default.
     """
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-        inspector = inspect(connection)
-        for table in metadata.sorted_tables:
-            known = {column["name"] for column in inspector.get_columns(table.name)}
-            for column in table.columns:
-                if column.name not in known:
-                    added = CreateColumn(column).compile(dialect=engine.dialect)
-                    connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {added}"))
+    metadata.create_all(connection)
+    inspector = inspect(connection)
+    for table in metadata.sorted_tables:
+        known = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                added = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {added}"))
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)

@@ -26,6 +26,7 @@ class Metrics:
         ProcessCollector(registry=registry)
         version = Gauge("opsbot_info", "The version that runs.", ["version"], registry=registry)
         version.labels(__version__).set(1)
+        self._leads = Gauge("opsbot_leads", "1 if this bot works, 0 if it stands by.", registry=registry)
         self._commands = Counter(
             "opsbot_commands", "Commands that were seen through, by their end.", ["command", "end"], registry=registry
         )
@@ -88,6 +89,7 @@ class Metrics:
 
     def page(self, *, jobs: Iterable[Job], outbox: int, sync_age: float) -> bytes:
         """Return all figures as Prometheus reads them, with those that are looked up at this moment."""
+        self._leads.set(1)
         self._open.clear()
         now = oldest = datetime.now(UTC)
         for job in jobs:
@@ -96,4 +98,9 @@ class Metrics:
         self._oldest.set((now - oldest).total_seconds())
         self._outbox.set(outbox)
         self._sync.set(sync_age)
+        return generate_latest(self._registry)
+
+    def standing_by(self) -> bytes:
+        """Return the figures of a bot that waits for another one's database."""
+        self._leads.set(0)
         return generate_latest(self._registry)

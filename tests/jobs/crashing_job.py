@@ -1,4 +1,4 @@
-"""A process with a durable job that kills itself once in the step that is named; run by test_durable."""
+"""A process with a durable job that kills itself once in the step that is named: `crashing_job FOLDER STEP URL`."""
 
 import asyncio
 import os
@@ -9,6 +9,8 @@ from pathlib import Path
 from opsbot.durable import Engine
 from opsbot.model import Job, JobKind, Json
 from opsbot.ports import Run
+from opsbot.store.address import place
+from opsbot.store.database import Database
 
 STEPS = ("one", "two", "three")
 
@@ -28,7 +30,7 @@ def job(job_id: str) -> Job:
     )
 
 
-async def main(folder: Path, fatal: str) -> None:
+async def main(folder: Path, fatal: str, url: str) -> None:
     """Run the job to its end, or to its death."""
     diary = folder / "diary"
     ended = asyncio.Event()
@@ -53,13 +55,15 @@ async def main(folder: Path, fatal: str) -> None:
         note(f"result {[one['said'] for one in said]}")
         ended.set()
 
-    engine = Engine(f"sqlite:///{folder / 'jobs.db'}", lock=folder / "jobs.lock")
+    database = Database(place(url))
+    engine = Engine(url, pool=database.pool)
     engine.launch(perform)
     await engine.start(job("jabcdefgh"))
     await ended.wait()
     await asyncio.sleep(0.2)
     engine.close()
+    await database.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))

@@ -1,20 +1,36 @@
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from opsbot.durable import Engine, JsonSerializer
-from opsbot.errors import ConfigError
-from opsbot.ports import Run
+from opsbot.durable import JsonSerializer
+from tests.postgres import PASSWORD, Postgres
 
 SCRIPT = Path(__file__).with_name("crashing_job.py")
 
 
-async def run_once(folder: Path, fatal: str) -> int | None:
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an empty database is, of either kind."""
+    if request.param == "SQLite":
+        return f"sqlite:///{tmp_path}/jobs.db"
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return postgres.database()
+
+
+async def begin(folder: Path, fatal: str, url: str) -> asyncio.subprocess.Process:
+    """Start the job in a process of its own."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, str(SCRIPT), str(folder), fatal, url), env={**os.environ, "PGPASSWORD": PASSWORD}
+    )
+
+
+async def run_once(folder: Path, fatal: str, url: str) -> int | None:
     """Run the job in a process of its own; return how it ended."""
-    process = await asyncio.create_subprocess_exec(sys.executable, str(SCRIPT), str(folder), fatal)
+    process = await begin(folder, fatal, url)
     await asyncio.wait_for(process.wait(), 60)
     return process.returncode
 
@@ -25,11 +41,11 @@ def diary(folder: Path) -> Sequence[str]:
 
 
 @pytest.mark.parametrize("fatal", ["one", "two", "three"])
-async def test_a_killed_job_goes_on_at_the_step_that_was_cut_off(tmp_path: Path, fatal: str) -> None:
+async def test_a_killed_job_goes_on_at_the_step_that_was_cut_off(tmp_path: Path, fatal: str, url: str) -> None:
     """After kill -9 in a step, the next start does that step again, and no step that was done."""
-    assert await run_once(tmp_path, fatal) == -9
+    assert await run_once(tmp_path, fatal, url) == -9
 
-    assert await run_once(tmp_path, fatal) == 0
+    assert await run_once(tmp_path, fatal, url) == 0
 
     done = diary(tmp_path)
     assert [line for line in done if line.startswith("end")] == ["end one", "end two", "end three"]
@@ -37,34 +53,18 @@ async def test_a_killed_job_goes_on_at_the_step_that_was_cut_off(tmp_path: Path,
     assert done[-1] == "result ['one', 'two', 'three']"
 
 
-async def test_a_job_that_is_started_twice_runs_once(tmp_path: Path) -> None:
+async def test_a_job_that_is_started_twice_runs_once(tmp_path: Path, url: str) -> None:
     """A job's id is started once, also by another process later."""
-    assert await run_once(tmp_path, "") == 0
+    assert await run_once(tmp_path, "", url) == 0
     before = diary(tmp_path)
 
-    process = await asyncio.create_subprocess_exec(sys.executable, str(SCRIPT), str(tmp_path), "")
+    process = await begin(tmp_path, "", url)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(process.wait(), 3)
     process.kill()
     await process.wait()
 
     assert diary(tmp_path) == before
-
-
-async def nothing(_job_id: str, _run: Run) -> None:
-    """Be a job that does nothing."""
-
-
-async def test_one_bot_at_a_time_on_a_database(tmp_path: Path) -> None:
-    """A second bot on the same database ends with a sentence before it touches anything."""
-    url, lock = f"sqlite:///{tmp_path / 'jobs.db'}", tmp_path / "jobs.lock"
-    first = Engine(url, lock=lock)
-    first.launch(nothing)
-    try:
-        with pytest.raises(ConfigError, match="Another opsbot runs on this database"):
-            Engine(url, lock=lock).launch(nothing)
-    finally:
-        first.close()
 
 
 def test_only_json_crosses_a_step() -> None:

@@ -40,7 +40,7 @@ async def main(folder: Path, cron: str, fatal: str) -> None:
     async def no_job(_job_id: str, _run: Run) -> None:
         raise AssertionError
 
-    engine = Engine(f"sqlite:///{folder / 'jobs.db'}", lock=folder / "jobs.lock")
+    engine = Engine(f"sqlite:///{folder / 'jobs.db'}")
     engine.launch(no_job, on_tick)
     await engine.keep({"standup": cron} if cron else {}, ZoneInfo("Europe/Berlin"))
     if fatal != "never":

@@ -1,6 +1,5 @@
-from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -13,14 +12,6 @@ from opsbot.store.outbox import Outbox
 
 ROOM = "!ops:test.local"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database of the bot."""
-    opened = Database(f"sqlite:///{tmp_path}/opsbot.db")
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture
@@ -67,6 +58,14 @@ async def test_a_message_comes_back_as_it_was(inbox: Inbox) -> None:
     said = message("$1", thread="$root")
     await inbox.accept([said], position="s1")
     assert await inbox.open_messages() == [said]
+
+
+async def test_a_message_that_no_table_would_take_stops_nobody(inbox: Inbox) -> None:
+    """Whatever a homeserver passes on is stored: half a character or a zero byte does not hold up what comes after."""
+    said = replace(message("$1"), body="!hello\0 \ud800", html="\0")
+    await inbox.accept([said, message("$2")], position="s1")
+    stored = await inbox.open_messages()
+    assert [(one.event_id, one.body) for one in stored] == [("$1", "!hello ?"), ("$2", "say $2")]
 
 
 async def test_a_message_is_accepted_once(inbox: Inbox) -> None:

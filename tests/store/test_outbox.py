@@ -1,24 +1,15 @@
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError
 from opsbot.model import Post, Text
+from opsbot.store.address import Place
 from opsbot.store.database import Database
 from opsbot.store.outbox import Outbox, transaction_id
+from tests.store.conftest import leading
 
 ROOM = "!ops:test.local"
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database of the bot."""
-    opened = Database(f"sqlite:///{tmp_path}/opsbot.db")
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture
@@ -172,59 +163,14 @@ async def test_texts_that_cannot_be_sent_are_cleaned(outbox: Outbox) -> None:
     assert await bodies(outbox) == ["one? two\n"]
 
 
-async def test_messages_wait_over_restarts(tmp_path: Path) -> None:
+async def test_messages_wait_over_restarts(where: Place) -> None:
     """What was not sent is still there after a restart, with the same transaction id."""
-    url = f"sqlite:///{tmp_path}/opsbot.db"
-    before = Database(url)
-    await Outbox(before).post(post("a"))
-    await before.close()
-    after = Database(url)
-    letter = await Outbox(after).take(ROOM)
+    async with leading(where) as before:
+        await Outbox(before).post(post("a"))
+    async with leading(where) as after:
+        letter = await Outbox(after).take(ROOM)
     assert letter is not None
     assert letter.transaction == transaction_id("a")
-    await after.close()
-
-
-async def test_the_database_keeps_what_it_says(tmp_path: Path) -> None:
-    """The file is in WAL mode for whoever opens it, and readable by the bot alone."""
-    file = tmp_path / "state" / "opsbot.db"
-    await Database(f"sqlite:///{file}").close()
-    with sqlite3.connect(file) as other:
-        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    other.close()
-    assert file.stat().st_mode & 0o777 == 0o600
-
-
-async def test_an_older_database_gets_what_is_new(tmp_path: Path) -> None:
-    """A table that an older version made gets the columns that it did not know, and keeps its rows."""
-    file = tmp_path / "opsbot.db"
-    await Database(f"sqlite:///{file}").close()
-    with sqlite3.connect(file) as older:
-        older.execute("INSERT INTO meta VALUES ('device', 'A')")
-        older.execute("ALTER TABLE inbox DROP COLUMN html")
-    older.close()
-    await Database(f"sqlite:///{file}").close()
-    with sqlite3.connect(file) as now:
-        columns = [row[1] for row in now.execute("PRAGMA table_info(inbox)")]
-        rows = now.execute("SELECT value FROM meta").fetchall()
-    now.close()
-    assert "html" in columns
-    assert rows == [("A",)]
-
-
-async def test_a_database_of_a_newer_version_still_works(tmp_path: Path) -> None:
-    """A version opens what the next one wrote: tables and columns that it does not know do not disturb it."""
-    file = tmp_path / "opsbot.db"
-    await Database(f"sqlite:///{file}").close()
-    with sqlite3.connect(file) as newer:
-        newer.execute("ALTER TABLE outbox ADD COLUMN colour VARCHAR")
-        newer.execute("CREATE TABLE approvals (id INTEGER PRIMARY KEY)")
-    newer.close()
-    opened = Database(f"sqlite:///{file}")
-    outbox = Outbox(opened)
-    await outbox.post(post("a"))
-    assert await bodies(outbox) == ["a"]
-    await opened.close()
 
 
 async def test_a_failed_change_leaves_nothing(database: Database, outbox: Outbox) -> None:
@@ -232,17 +178,4 @@ async def test_a_failed_change_leaves_nothing(database: Database, outbox: Outbox
     with pytest.raises(ZeroDivisionError):
         await database.write(lambda connection: (connection.exec_driver_sql("DELETE FROM outbox"), 1 / 0))
     await outbox.post(post("a"))
-    assert await outbox.depth() == 1
-
-
-async def test_somebody_else_may_write_to_the_same_file(tmp_path: Path, database: Database, outbox: Outbox) -> None:
-    """The durable engine writes to the same file: our writer waits for it instead of failing."""
-    other = sqlite3.connect(tmp_path / "opsbot.db", isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
-    writing = asyncio.create_task(outbox.post(post("a")))
-    await asyncio.sleep(0.1)
-    assert await database.read(lambda c: c.exec_driver_sql("SELECT count(*) FROM outbox").scalar()) == 0
-    other.execute("COMMIT")
-    other.close()
-    await writing
     assert await outbox.depth() == 1

@@ -1,6 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,14 +8,6 @@ from opsbot.store import storage as limits
 from opsbot.store.database import Database
 from opsbot.store.schema import plugin_values
 from opsbot.store.storage import PluginStorage
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database of the bot."""
-    opened = Database(f"sqlite:///{tmp_path}/opsbot.db")
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture
