@@ -18,6 +18,7 @@ from opsbot.render.jobs import first_words
 from opsbot.render.text import fit, one_line, words
 from opsbot.render.times import age
 from opsbot.site import Site
+from opsbot.words import YES
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class Bot:
         self._intake = Intake(
             site.inbox,
             site.clock,
-            calls=lambda message: self._ear.hear(message.body) is not None,
+            calls=lambda message: message.reacts_to is not None or self._ear.hear(message.body) is not None,
             handle=self.handle,
             wake=wake or asyncio.Event(),
             on_turn=on_turn,
@@ -152,6 +153,8 @@ class Bot:
 
     async def addressed(self, turn: Turn) -> Turn:
         """Take the name of the command; what has none is not for us."""
+        if turn.message.reacts_to is not None:
+            return await self._word(turn, turn.message.reacts_to)
         call, sender = self._ear.hear(turn.message.body), turn.message.sender
         if call is None:
             raise NotForUsError
@@ -160,6 +163,13 @@ class Bot:
         elif self._echoes.is_echo(call) or self._strangeness.too_much(sender, self._site.clock.now().timestamp()):
             raise NotForUsError
         return replace(turn, name=call.name, rest=call.rest)
+
+    async def _word(self, turn: Turn, target: str) -> Turn:
+        """Take a sign on a request for somebody's word as the command that it stands for."""
+        job, asks, _ = (await self._site.outbox.cause_of(target) or "").partition(":consent:")
+        if not asks:
+            raise NotForUsError
+        return replace(turn, name="approve" if turn.message.body == YES else "deny", rest=job)
 
     async def fresh(self, turn: Turn) -> Turn:
         """Refuse what is too old, however it came to be so."""

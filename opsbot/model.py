@@ -67,6 +67,8 @@ class Message:
     html: str | None = None
     #: The event that the thread hangs on, when it was said in one.
     thread: str | None = None
+    #: The event that it is a reaction to; its sign is the body then.
+    reacts_to: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +179,22 @@ def job_id(event_id: str) -> str:
     """Derive a job's id from the event that asked for it, so that a restored database cannot meet its own past."""
     digest = hashlib.sha256(event_id.encode()).digest()
     return "j" + base64.b32encode(digest).decode().lower()[:15]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What somebody said to a request: bound to the system that was built and to the one that ran."""
+
+    job_id: str
+    system: str
+    base: str
+    agreed: bool
+    person: str
+    account: str
+    reason: str
+    #: Whether it is the word of who asked, because nobody else could agree.
+    alone: bool
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

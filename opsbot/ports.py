@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from datetime import datetime
 from typing import Protocol
 
-from opsbot.model import AuditEntry, Hold, Job, Json, Message, Outcome, Post, Probe, RoomFacts
+from opsbot.model import AuditEntry, Hold, Job, Json, Message, Outcome, Post, Probe, RoomFacts, Verdict
 
 
 class Clock(Protocol):
@@ -125,6 +125,18 @@ class Jobs(Protocol):
         """Return the open job that holds a host's lock, if one does."""
         ...
 
+    async def free_lock(self, host: str, job_id: str) -> None:
+        """Let go of a host's lock, if this job has it."""
+        ...
+
+    async def give_verdict(self, verdict: Verdict) -> Verdict:
+        """Store somebody's word on a request; return the one that counts, which is the first."""
+        ...
+
+    async def verdict(self, job_id: str, system: str, base: str) -> Verdict | None:
+        """Return the word that was given on the request of a job for a system on a base."""
+        ...
+
     async def holds(self) -> list[Hold]:
         """Return all holds."""
         ...
@@ -143,6 +155,10 @@ class Outbox(Protocol):
 
     async def post(self, *posts: Post) -> None:
         """Store messages to be sent. A known cause changes nothing; an edit replaces one that was not yet sent."""
+        ...
+
+    async def cause_of(self, event_id: str) -> str | None:
+        """Return the cause of the message that an event is, or edits; None when it is none of ours."""
         ...
 
     async def sent(self, cause: str, *, within: float = 30.0) -> str:

@@ -6,6 +6,9 @@ from typing import ClassVar, Self
 
 from opsbot.errors import UsageError
 
+#: The signs of a reaction that mean something.
+YES, NO = "✅", "❌"
+
 
 class Words(str):
     """Free words: an option of this type takes everything up to the next option."""

@@ -20,6 +20,8 @@ FLOORS = {
         "policy",
         "rules",
         "rulebook",
+        "hours",
+        "consent",
         "people",
         "render",
         "config",

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator
 
+from opsbot.hours import Hours
 from opsbot.model import Level
 
 #: What a host key may be; the first word of the line that `ssh-keyscan` prints after the name.
@@ -126,6 +127,16 @@ def _path(value: str) -> str:
     return value
 
 
+def _word_of(value: object) -> Level:
+    return Level.STRANGER if value == "none" else _level(value)
+
+
+def _hours(value: object) -> Hours:
+    if not isinstance(value, str):
+        raise ValueError("must be text, like `mon-fri 08:00-18:00`; put it in quotes.")  # noqa: TRY004 - a value error is what is told
+    return Hours.parse(value)
+
+
 def _commands(value: object) -> object:
     """Take `all`, one name, or a list of names; no names mean all."""
     if isinstance(value, str):
@@ -199,6 +210,11 @@ Revisions = Annotated[
     str, _word(r"[A-Za-z0-9*?][A-Za-z0-9._/+*?-]{0,99}", "must be a branch or a tag, or a pattern like release-*.")
 ]
 Reason = Annotated[str, _word(r"[^\x00-\x1f\x7f]{1,200}", "must be one line of at most 200 characters.")]
+#: Whose word is needed: nobody's, or that of somebody of a level.
+WordOf = Annotated[Level, BeforeValidator(_word_of)]
+OpenHours = Annotated[Hours, BeforeValidator(_hours)]
+Expiry = Annotated[int, _number(60, 604800)]
+Waiting = Annotated[int, _number(0, 86400)]
 Commands = Annotated[tuple[CommandName, ...], BeforeValidator(_commands)]
 Port = Annotated[int, _number(1, 65535)]
 Window = Annotated[int, _number(30, 3600)]

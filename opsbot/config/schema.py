@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field
 
 from opsbot.config import grammar as g
-from opsbot.model import Person
+from opsbot.consent import Approvals
+from opsbot.model import Level, Person
 from opsbot.rules import Rule, Terms
 
 
@@ -71,6 +72,7 @@ class Project(_Section):
 
     host: g.Name = Field(description="the host that the project runs on")
     window: g.Window | None = Field(None, description="seconds to prove a deploy before it is undone")
+    approval: g.WordOf | None = Field(None, description="whose word it needs: none, member, deployer or admin")
     services: tuple[g.Name, ...] = Field((), description="the services of this project, by their names below")
 
 
@@ -83,6 +85,19 @@ class Service(_Section):
     expect: g.Status | None = Field(None, description="the HTTP status that counts as well")
     version: g.VersionPlace | None = Field(None, description="where in that answer its version is")
     tcp: g.Endpoint | None = Field(None, description="a port that accepts connections when it is well")
+
+
+class ApprovalsEntry(_Section):
+    """Whose word is needed, besides that of who asks, before something is activated."""
+
+    deploy: g.WordOf = Field(Level.STRANGER, description="for a project: none, member, deployer or admin")
+    rollback: g.WordOf = Field(Level.STRANGER, description="for going back: none, member, deployer or admin")
+    platform: g.WordOf = Field(Level.STRANGER, description="for the platform: none, member, deployer or admin")
+    risky: g.WordOf = Field(Level.STRANGER, description="where the plan shows a risk: none, member, deployer or admin")
+    hours: g.OpenHours | None = Field(None, description="outside of these everything is risky")
+    expires: g.Expiry = Field(3600, description="seconds until a request has expired")
+    remind: g.Expiry = Field(900, description="seconds until it is said once more")
+    alone: g.Waiting | None = Field(None, description="seconds until who asks may agree where nobody else could")
 
 
 class TermsEntry(_Section):
@@ -151,6 +166,11 @@ class Config(_Section):
     team: dict[g.Name, PersonEntry] = Field(
         validation_alias="people", min_length=1, description="the persons who may ask for something, at least one"
     )
+    agreement: ApprovalsEntry = Field(
+        default_factory=lambda: ApprovalsEntry.model_validate({}),
+        validation_alias="approvals",
+        description="whose word is needed",
+    )
     exceptions: tuple[RuleEntry, ...] = Field(
         (), validation_alias="rules", description="exceptions from what the levels say"
     )
@@ -175,6 +195,12 @@ class Config(_Section):
     def rules(self) -> tuple[Rule, ...]:
         """Return the exceptions from what the levels say, as the policy knows them."""
         return tuple(entry.rule(number) for number, entry in enumerate(self.exceptions, 1))
+
+    @property
+    def approvals(self) -> Approvals:
+        """Return whose word is needed, as the jobs know it."""
+        own = {name: one.approval for name, one in self.projects.items() if one.approval is not None}
+        return Approvals(projects=own, **dict(self.agreement))
 
     @property
     def zone(self) -> ZoneInfo:

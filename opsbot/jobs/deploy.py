@@ -27,10 +27,10 @@ async def deploy_revision(work: Work, revision: str) -> None:
         revision, what = built["pin"], f"{job.project} {short(built['pin'])}"
         plan = await stages.plan(work, job=on_host)
         back = job.kind is JobKind.ROLLBACK
-        await stages.agree(work, plan, wanted=what, ref=built.get("ref"), back=back)
+        word = await stages.agree(work, plan, wanted=what, ref=built.get("ref"), back=back)
         await stages.take_turn(work)
         before = await look(work)
-        arguments = {"base": built["base"], **fixed["window"]}
+        arguments = {"base": built["base"], **fixed["window"], **stages.bound(plan, word)}
         order = Order(part="activate", verb="activate", on_host=on_host, arguments=arguments)
         state = await activate(work, order)
         if (state.get("error") or {}).get("code") != "base-moved":

@@ -79,9 +79,12 @@ async def _go_to(work: Work, wanted: Json, generations: list[Json]) -> None:
     base = next((one["system"] for one in generations if one["running"]), "")
     plan = await stages.plan(work, generation=number)
     back = number < (_running(generations) or number + 1)
-    await stages.agree(work, plan, wanted=what, back=back)
+    word = await stages.agree(work, plan, wanted=what, back=back)
+    if word.get("by"):
+        # While somebody was asked, the host was not ours: whatever happened there, the base is compared.
+        await stages.take_turn(work)
     before = await look(work)
-    arguments = {"base": base or plan["base"], "generation": number}
+    arguments = {"base": base or plan["base"], "generation": number, **stages.bound(plan, word)}
     order = Order(part="activate", verb="rollback", on_host=job.id, arguments=arguments)
     state = await activate(work, order)
     if state["status"] == "waiting":

@@ -2,16 +2,17 @@
 
 from collections.abc import Collection
 
+from opsbot.consent import what_of
 from opsbot.errors import HostError, HostUnreachableError
+from opsbot.jobs.consent import agreed
 from opsbot.jobs.preflight import PATIENCE, away, end_if_refused, preflight
 from opsbot.jobs.work import Order, Work
-from opsbot.model import Decision, Hold, JobKind, Json, Level, Outcome
+from opsbot.model import Hold, JobKind, Json, Outcome
 from opsbot.policy import decide_plan
 from opsbot.render.hazards import refusal
 from opsbot.render.jobs import commits, short, title
 from opsbot.render.plans import impact, plan_text
 from opsbot.render.text import lines, tail
-from opsbot.rules import Ask
 
 #: Seconds in which a host must have compared two systems; it gives itself 60.
 _READING = 90.0
@@ -117,44 +118,50 @@ async def plan(work: Work, **what: Json) -> Json:
     return found
 
 
-async def agree(work: Work, found: Json, *, wanted: str, ref: str | None = None, back: bool = False) -> None:
-    """See that the one who asked may do what the plan shows. A dry run ends here. The place for approvals.
+async def agree(work: Work, found: Json, *, wanted: str, ref: str | None = None, back: bool = False) -> Json:
+    """See that the one who asked may do what the plan shows, and that who must agree does. A dry run ends here.
 
-    REF is the branch or tag that what is wanted was found on. BACK says that it ran before.
+    REF is the branch or tag that what is wanted was found on. BACK says that it ran before. Returns whose word it was,
+    in `by`, where one was needed.
     """
     job = work.job
 
     async def step() -> Json:
-        decision = _decide(work, found, ref)
-        held = await _in_the_way(work, found["moves"])
-        reason = _hold_words(held.project, held.reason) if held else decision.reason
-        allowed = decision.allowed and held is None
-        prefix = work.site.config.prefix
-        against = refusal(found, back=back, options=job.options, prefix=prefix) if allowed else None
-        return {"allowed": allowed and against is None, "reason": against or reason}
+        may = await _may(work, found, ref, back=back)
+        if job.dry_run or not may["allowed"]:
+            return may
+        word = await agreed(work, found, what=wanted, ref=ref)
+        # It may have taken hours: what was allowed then must be allowed now.
+        return (
+            word if not word.get("by") or not word["allowed"] else {**word, **await _may(work, found, ref, back=back)}
+        )
 
-    agreed = await work.run.step("agree", step)
+    may = await work.run.step("agree", step)
     shown = lines(plan_text(found), commits(found["commits"]))
     if job.dry_run:
-        but = "" if agreed["allowed"] else f" But not for {job.person}: {agreed['reason']}"
+        but = "" if may["allowed"] else f" But not for {job.person}: {may['reason']}"
         headline = f"{wanted} would go to `{job.host}`. Nothing was activated.{but}"
         raise work.ended(Outcome.PLANNED, headline, more=shown)
-    if not agreed["allowed"]:
-        raise work.ended(Outcome.REFUSED, f"{wanted} was not activated: {agreed['reason']}", more=shown)
+    if not may["allowed"]:
+        outcome = Outcome.CANCELLED if may.get("cancelled_by") else Outcome.REFUSED
+        raise work.ended(outcome, f"{wanted} was not activated: {may['reason']}", more=shown)
+    return may
 
 
-def _decide(work: Work, found: Json, ref: str | None) -> Decision:
+def bound(found: Json, word: Json) -> Json:
+    """Return what binds an activation to what somebody agreed to."""
+    return {"system": found["system"]} if word.get("by") else {}
+
+
+async def _may(work: Work, found: Json, ref: str | None, *, back: bool) -> Json:
     job, site = work.job, work.site
-    ask = Ask(
-        command=job.kind.value,
-        needs=Level.DEPLOYER,
-        rooms=frozenset((job.details or {}).get("rooms", [])),
-        projects=frozenset({job.project} - {""}),
-        hosts=frozenset({job.host}),
-        revision=ref,
-    )
-    person = site.person(job.person)
-    return decide_plan(person, ask, site.config.rules, moves=found["moves"], foreign=found["foreign"])
+    ask, person = what_of(job, revision=ref), site.person(job.person)
+    decision = decide_plan(person, ask, site.config.rules, moves=found["moves"], foreign=found["foreign"])
+    held = await _in_the_way(work, found["moves"])
+    reason = _hold_words(held.project, held.reason) if held else decision.reason
+    allowed = decision.allowed and held is None
+    against = refusal(found, back=back, options=job.options, prefix=site.config.prefix) if allowed else None
+    return {"allowed": allowed and against is None, "reason": against or reason}
 
 
 async def _in_the_way(work: Work, moves: Collection[str]) -> Hold | None:

@@ -2,20 +2,27 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from opsbot.matrix.html import words_of
 from opsbot.model import Message, RoomFacts
+from opsbot.words import NO, YES
 
 HTML = "org.matrix.custom.html"
 BRIDGE_TYPES = ("m.bridge", "uk.half-shot.bridge")
 #: What changes the facts of a room.
 FACT_TYPES = ("m.room.encryption", *BRIDGE_TYPES)
 #: The event types that are asked for. Without the members', a homeserver does not tell that the bot was put out.
-TIMELINE_TYPES = ("m.room.message", "m.room.encrypted", "m.room.member", *FACT_TYPES)
+TIMELINE_TYPES = ("m.room.message", "m.reaction", "m.room.encrypted", "m.room.member", *FACT_TYPES)
 
+#: The signs of a reaction that mean something here, as programs and Slack name them.
+_SIGNS = {YES: YES, ":white_check_mark:": YES, NO: NO, ":x:": NO}
+#: What Slack and phones add to a sign: variation selectors and skin tones.
+_DRESS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
+#: Where the bridge names the emoji of a reaction that came from Slack.
+_SHORTCODE = "com.beeper.reaction.shortcode"
 _PROFILE = "com.beeper.per_message_profile"
 _QUOTED = re.compile(r"(?:>[^\n]*(?:\n|$))+\n*")
 #: NUL, and halves of characters that stand alone.
@@ -84,7 +91,11 @@ def to_message(event: Any, *, room_id: str, me: str) -> Message | None:
     event = mapping(event)
     content = mapping(event.get("content"))
     event_id, sender, moment = text(event.get("event_id")), text(event.get("sender")), sent_at(event)
-    if not event_id or sender in ("", me) or moment is None or not _may_ask(event, content):
+    if not event_id or sender in ("", me) or moment is None:
+        return None
+    if event.get("type") == "m.reaction":
+        return _reaction(event, Message(event_id=event_id, room_id=room_id, sender=sender, body="", sent_at=moment))
+    if not _may_ask(event, content):
         return None
     body = said_in(content)
     if not body:
@@ -98,6 +109,23 @@ def to_message(event: Any, *, room_id: str, me: str) -> Message | None:
         thread=_thread(content),
         sent_at=moment,
     )
+
+
+def _reaction(event: Mapping[str, Any], message: Message) -> Message | None:
+    """Read a reaction that is a yes or a no; all others say nothing to us."""
+    content = mapping(event.get("content"))
+    relation = mapping(content.get("m.relates_to"))
+    target = text(relation.get("event_id"))
+    sign = _sign(text(relation.get("key"))) or _sign(text(content.get(_SHORTCODE)))
+    redacted = "redacted_because" in mapping(event.get("unsigned"))
+    if not sign or not target or "state_key" in event or redacted or relation.get("rel_type") != "m.annotation":
+        return None
+    return replace(message, body=sign, reacts_to=target)
+
+
+def _sign(key: str) -> str:
+    """Return YES or NO for a reaction's key, as the programs write it: with variation selectors, skin tones, names."""
+    return _SIGNS.get(_DRESS.sub("", key).strip(), "")
 
 
 def _thread(content: Mapping[str, Any]) -> str | None:

@@ -72,6 +72,8 @@ class Order:
         running = real(self.config.running)
         if running != self.base or self.target.get("base", self.base) != self.base:
             raise HostError("base-moved", "Another system runs than the one that this was prepared for.")
+        if self.arguments["system"] not in (None, self.system):
+            raise HostError("base-moved", "This is another system than the one that was agreed to.")
         if not (Path(self.system) / "nixos-version").is_file():
             raise HostError("failed", "The system is no longer in the store; prepare it again.")
         if self.system == running and real(self.config.profile) == self.system:

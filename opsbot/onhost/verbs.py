@@ -73,9 +73,14 @@ def _may_switch(config: Config, verb: str, arguments: Arguments) -> None:
     if real(config.running) != arguments["base"]:
         raise HostError("base-moved", "Another system runs than the one that this was prepared for.")
     if verb == "rollback":
-        generation_link(config, arguments["generation"])
-    elif built(config, arguments["job"])["base"] != arguments["base"]:
-        raise HostError("base-moved", "This build was prepared for another base.")
+        system = real(generation_link(config, arguments["generation"]))
+    else:
+        made = built(config, arguments["job"])
+        if made["base"] != arguments["base"]:
+            raise HostError("base-moved", "This build was prepared for another base.")
+        system = made["system"]
+    if arguments["system"] not in (None, system):
+        raise HostError("base-moved", "This is another system than the one that was agreed to.")
 
 
 def _switch(verb: str) -> Callable[[Config, Arguments, Emit], Any]:
@@ -175,7 +180,7 @@ def _restart(config: Config, arguments: Arguments, _: Emit) -> Any:
     return {}
 
 
-_SWITCH = (grammar.JOB_ID, grammar.BASE, grammar.WINDOW)
+_SWITCH = (grammar.JOB_ID, grammar.BASE, grammar.AGREED, grammar.WINDOW)
 
 VERBS: dict[str, Verb] = {
     "facts": Verb(arguments=(grammar.UNITS,), answer=lambda c, a, _: facts.facts(c, a["units"])),

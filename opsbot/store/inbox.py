@@ -132,6 +132,7 @@ def _to_row(message: Message) -> dict[str, object]:
         "body": clean(message.body),
         "html": None if message.html is None else clean(message.html),
         "thread": message.thread,
+        "reacts_to": message.reacts_to,
         "sent_at": message.sent_at.astimezone(UTC).replace(tzinfo=None),
     }
 
@@ -144,5 +145,6 @@ def _to_message(row: RowMapping) -> Message:
         body=row["body"],
         html=row["html"],
         thread=row["thread"],
+        reacts_to=row["reacts_to"],
         sent_at=row["sent_at"].replace(tzinfo=UTC),
     )

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
 
-from opsbot.model import AuditEntry, Hold, Job, JobKind, Json, Outcome, Post
+from opsbot.model import AuditEntry, Hold, Job, JobKind, Json, Outcome, Post, Verdict
 from opsbot.store.database import Database
 from opsbot.store.outbox import insert_posts
-from opsbot.store.schema import audit, holds, jobs, locks
+from opsbot.store.schema import audit, holds, jobs, locks, verdicts
 
 
 def _naive(moment: datetime | None) -> datetime | None:
@@ -164,6 +164,27 @@ class Ledger:
         """Return the open job that holds a host's lock, if one does."""
         return await self._database.read(lambda c: _holder(c, host))
 
+    async def free_lock(self, host: str, job_id: str) -> None:
+        """Let go of a host's lock, if this job has it."""
+        mine = delete(locks).where((locks.c.host == host) & (locks.c.job_id == job_id))
+        await self._database.write(lambda c: c.execute(mine))
+
+    async def give_verdict(self, verdict: Verdict) -> Verdict:
+        """Store somebody's word on a request; return the one that counts, which is the first."""
+
+        def change(connection: Connection) -> Verdict:
+            first = _verdict(connection, verdict.job_id, verdict.system, verdict.base)
+            if first is not None:
+                return first
+            connection.execute(insert(verdicts).values(**{**vars(verdict), "at": _naive(verdict.at)}))
+            return verdict
+
+        return await self._database.write(change)
+
+    async def verdict(self, job_id: str, system: str, base: str) -> Verdict | None:
+        """Return the word that was given on the request of a job for a system on a base."""
+        return await self._database.read(lambda c: _verdict(c, job_id, system, base))
+
     async def holds(self) -> list[Hold]:
         """Return all holds, by host and project."""
         query = select(holds).order_by(holds.c.host, holds.c.project)
@@ -188,6 +209,12 @@ class Ledger:
     async def unhold(self, host: str, project: str) -> None:
         """Take a hold away, if there is one."""
         await self._database.write(lambda c: _release(c, host, project))
+
+
+def _verdict(connection: Connection, job_id: str, system: str, base: str) -> Verdict | None:
+    this = (verdicts.c.job_id == job_id) & (verdicts.c.system == system) & (verdicts.c.base == base)
+    row = connection.execute(select(verdicts).where(this)).mappings().one_or_none()
+    return None if row is None else Verdict(**{**row, "at": _aware(row["at"])})
 
 
 def _release(connection: Connection, host: str, project: str) -> None:

@@ -163,6 +163,12 @@ class Outbox:
         query = select(func.count()).select_from(outbox).where(outbox.c.state == State.WAITING)
         return await self._database.read(lambda c: c.execute(query).scalar_one())
 
+    async def cause_of(self, event_id: str) -> str | None:
+        """Return the cause of the message that an event is, or edits; None when it is none of ours."""
+        query = select(outbox.c.edits, outbox.c.cause).where(outbox.c.event_id == event_id).limit(1)
+        row = await self._database.read(lambda c: c.execute(query).one_or_none())
+        return None if row is None else row.edits or row.cause
+
     async def sent(self, cause: str, *, within: float = 30.0) -> str:
         """Wait until a message is in its room and return its event's id; WITHIN is in seconds.
 

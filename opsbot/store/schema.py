@@ -40,6 +40,7 @@ inbox = Table(
     Column("thread", String),
     Column("sent_at", DateTime, nullable=False),
     Column("done_at", DateTime),  # empty until it is finished
+    Column("reacts_to", String),
     sqlite_autoincrement=True,
 )
 
@@ -121,8 +122,25 @@ plugin_values = Table(
     Column("value", Text, nullable=False),
 )
 
+#: The first word on a request counts; it is bound to what was built, and to what ran.
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("job_id", String, nullable=False),
+    Column("system", String, nullable=False),
+    Column("base", String, nullable=False),
+    Column("agreed", Boolean, nullable=False),
+    Column("person", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("alone", Boolean, nullable=False),
+    Column("at", DateTime, nullable=False),
+    UniqueConstraint("job_id", "system", "base"),
+)
+
 Index("outbox_queue", outbox.c.state, outbox.c.room_id, outbox.c.seq)
 Index("outbox_edits", outbox.c.edits, outbox.c.state)
+Index("outbox_event", outbox.c.event_id)
 Index("inbox_open", inbox.c.done_at, inbox.c.seq)
 
 

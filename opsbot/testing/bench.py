@@ -11,9 +11,11 @@ from typing import Self
 
 from opsbot.bot import Bot
 from opsbot.config import Config
+from opsbot.consent import Request
 from opsbot.errors import ChatUnreachableError
+from opsbot.jobs.consent import request_cause
 from opsbot.jobs.runner import perform
-from opsbot.model import Message
+from opsbot.model import Job, Message
 from opsbot.plugins import Loaded, home, load
 from opsbot.site import Site
 from opsbot.store.database import Database
@@ -92,7 +94,8 @@ class Bench:
             clock=self.clock,
             storage=partial(PluginStorage, database),
         )
-        self.engine.perform = partial(perform, site=self.site)
+        # Late: a test may give the bench another site.
+        self.engine.perform = lambda job_id, run: perform(job_id, run, self.site)
         self.engine.on_tick = partial(tick, site=self.site)
         self.bot = Bot(self.site)
         #: What is in the room: event id -> words, edits applied.
@@ -108,15 +111,23 @@ class Bench:
         finally:
             await database.close()
 
-    async def say(self, person: str, text: str, *, sent_at: datetime | None = None) -> str:
+    async def say(
+        self, person: str, text: str, *, sent_at: datetime | None = None, reacts_to: str | None = None
+    ) -> str:
         """Say TEXT as PERSON (a level, or a full Matrix id); return all that was answered, a message a paragraph.
 
-        Waits for the end of the job that the command began.
+        Waits for the end of the job that the command began, or until it waits for somebody's word. With REACTS_TO, a
+        message of the room by its key in `room`, the text is the sign of a reaction to it.
         """
         sender = person if person.startswith("@") else f"@{person}:example.org"
         event_id = f"$event{next(self._ids)}-{self._opened}"
         message = Message(
-            event_id=event_id, room_id=ROOM, sender=sender, body=text, sent_at=sent_at or self.clock.now()
+            event_id=event_id,
+            room_id=ROOM,
+            sender=sender,
+            body=text,
+            sent_at=sent_at or self.clock.now(),
+            reacts_to=reacts_to,
         )
         await self.site.inbox.accept([message], position=None)
         return await self.hear(message)
@@ -137,9 +148,25 @@ class Bench:
     async def _heard(self, work: Awaitable[object]) -> str:
         before = dict(self.room)
         await work
-        await self.engine.finished()
-        await self._deliver()
+        await self.settle()
         return "\n\n".join(words for key, words in self.room.items() if before.get(key) != words)
+
+    async def settle(self) -> None:
+        """Wait until every job has ended or waits for somebody's word, and deliver what was said."""
+        while not await self.engine.finished(within=0.01):
+            await self._deliver()
+            jobs = await self.site.ledger.jobs(open_only=True)
+            self.clock.still = bool(jobs) and all([await self._waits(job) for job in jobs])
+            if self.clock.still:
+                break
+        await self._deliver()
+
+    async def _waits(self, job: Job) -> bool:
+        request = Request.of(job)
+        if request is None or request.expires_at < self.clock.now().timestamp():
+            return False
+        said = await self.site.ledger.verdict(job.id, request.system, request.base)
+        return said is None and "cancelled_by" not in job.details and request_cause(job.id, request) in self.room
 
     async def _deliver(self) -> None:
         for room_id in await self.letters.rooms():
@@ -154,6 +181,7 @@ class _Delivered:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self.post = bench.letters.post
+        self.cause_of = bench.letters.cause_of
 
     async def sent(self, cause: str, *, within: float = 30.0) -> str:
         """Say that it was sent, unless the room is deaf."""

@@ -17,6 +17,8 @@ class FakeClock:
 
     def __init__(self, now: datetime | None = None) -> None:
         self._now = now or datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+        #: Whether sleeping takes no time: while a job waits for people, time passes only by `pass_time`.
+        self.still = False
 
     def now(self) -> datetime:
         """Return the time that has passed by sleeping."""
@@ -28,8 +30,9 @@ class FakeClock:
 
     async def sleep(self, seconds: float) -> None:
         """Let time go by at once, and others have their turn."""
-        self.pass_time(seconds)
-        await asyncio.sleep(0)
+        if not self.still:
+            self.pass_time(seconds)
+        await asyncio.sleep(0.005 if self.still else 0)
 
 
 class FakeChat:

@@ -78,7 +78,12 @@ class FakeEngine:
             self.crash_at.discard(place)
             raise StepCrash
 
-    async def finished(self) -> None:
-        """Wait until all jobs have ended."""
+    async def finished(self, *, within: float | None = None) -> bool:
+        """Wait until all jobs have ended, or for WITHIN seconds; tell whether they have."""
         while pending := [task for task in self._tasks.values() if not task.done()]:
-            await asyncio.gather(*pending)
+            done, _ = await asyncio.wait(pending, timeout=within)
+            for task in done:
+                task.result()
+            if not done:
+                return False
+        return True

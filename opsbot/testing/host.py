@@ -1,57 +1,21 @@
 """A host that keeps the protocol of docs/host-protocol.md in memory, and can be made to fail."""
 
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from opsbot.errors import HostError, HostUnreachableError
 from opsbot.model import Json
 from opsbot.testing.facts import commit_of, facts, system_of
+from opsbot.testing.told import Told
 
 __all__ = ["FakeHost", "commit_of", "system_of"]
 
 
-def _nothing() -> None:
-    """Do nothing."""
-
-
-class FakeHost:
+class FakeHost(Told):
     """One host with its generations. Every verb is recorded in `asked`."""
 
     def __init__(self, name: str = "ops-jrz1", projects: tuple[str, ...] = ("hello-bot", "web-shop")) -> None:
         self.name = name
-        self.away = False
-        #: How many answers are lost from now on: the host does its work, and nobody hears of it.
-        self.lose_next = 0
-        #: How many verbs from now on answer that something failed, though the host goes on with what it does.
-        self.fail_next = 0
-        #: Whether the host is rebooted once, after the word to commit and before the commit is done.
-        self.lose_commit = False
-        #: How many times publishing fails.
-        self.publish_fails = 0
-        #: Called when a verb has begun its work.
-        self.on_prepare: Callable[[], object] = _nothing
-        self.on_plan: Callable[[], object] = _nothing
-        self.on_activate: Callable[[], object] = _nothing
-        #: How parts of jobs end in place of well, by verb: {"prepare": {"status": "failed", …}}.
-        self.endings: dict[str, Json] = {}
-        #: The branch on which the host finds a commit that is named by its id.
-        self.found_on = "main"
-        #: What speaks against a deploy before it is built: `{"code": …, "message": …}` each.
-        self.problems: list[Json] = []
-        #: What answers in its place, and what it answers to some verbs whatever they ask.
-        self.stranger: HostUnreachableError | None = None
-        self.says: dict[str, Json] = {}
-        #: Verbs that its helper is too old to know.
-        self.unknown: set[str] = set()
-        #: The projects that a deploy of the platform would move.
-        self.platform_moves: tuple[str, ...] = ()
-        #: The versions that its helper tells, and what its clock shows, in seconds since 1970.
-        self.version, self.protocol = "0.1.0", 1
-        self.now: Callable[[], float] = time.time
-        #: Seconds that its clock and the bot's may be apart.
-        self.clock = 60
-        #: What the plan says beside the usual.
-        self.plan: dict[str, Json] = {}
+        super().__init__()
         self.asked: list[tuple[str, Json]] = []
         self.activations: list[str] = []
         self.restarted: list[str] = []
@@ -72,6 +36,12 @@ class FakeHost:
     def add_generation(self, words: str) -> int:
         """Switch the host behind the bot's back, to a system made of words; return its number."""
         return self._add(system_of(words), commit_of(words), self.running["pins"])
+
+    def build_anew(self, words: str) -> None:
+        """Make every build that is not activated yet, and every later one, another system."""
+        self.built_anew = words
+        for job in (one for one in self._jobs.values() if "activate" not in one):
+            job["prepare"]["system"] = system_of(words)
 
     @property
     def running(self) -> Json:
@@ -147,19 +117,19 @@ class FakeHost:
 
     def _prepare(self, given: Json) -> Json:
         project, revision = given["project"], given["revision"]
-        by_id = len(revision) == 40  # noqa: PLR2004 - a commit id
-        pin = revision if by_id else commit_of(f"{project} {revision}")
+        named = commit_of(f"{project} {revision}")
+        pin, ref = (revision, self.found_on) if len(revision) == len(named) else (named, revision)
         pins = self.running["pins"] | {project: pin}
         usual = {
             "status": "unchanged" if self.running["pins"].get(project) == pin else "built",
             "base": self.running["system"],
             "pin": pin,
             "pin_before": self.running["pins"].get(project),
-            "ref": self.found_on if by_id else revision,
+            "ref": ref,
             "subject": f"Change {project}",
             "commit": commit_of(f"platform with {sorted(pins.items())}"),
             "pins": pins,
-            "system": system_of(f"{sorted(pins.items())}"),
+            "system": system_of(f"{sorted(pins.items())}{self.built_anew}"),
         }
         if project == "platform":
             usual["pins"] = pins | {name: commit_of(f"{name} main") for name in self.platform_moves}
@@ -192,6 +162,8 @@ class FakeHost:
     def _activate(self, given: Json) -> Json:
         if given["base"] != self.running["system"] and "activate" not in self._jobs[given["job"]]:
             raise HostError("Another system runs now.", code="base-moved")
+        if given.get("system") not in (None, self._jobs[given["job"]]["prepare"]["system"]):
+            raise HostError("This is another system than the one that was agreed to.", code="base-moved")
         return self._waits(given)
 
     def _rollback(self, given: Json) -> Json:

@@ -55,6 +55,37 @@ def test_a_text_is_a_message() -> None:
     )
 
 
+def reaction(key: Any, **more: Any) -> dict[str, Any]:
+    """A reaction to the event $0."""
+    relation = {"rel_type": "m.annotation", "event_id": "$0", "key": key}
+    return event() | {"type": "m.reaction", "content": {"m.relates_to": relation, **more}}
+
+
+@pytest.mark.parametrize(
+    ("raw", "sign"),
+    [
+        (reaction("✅"), "✅"),
+        (reaction("✅\ufe0f"), "✅"),
+        (reaction("❌\ufe0f"), "❌"),
+        (reaction("✅\U0001f3fd"), "✅"),
+        (reaction("mxc://test.local/1", **{"com.beeper.reaction.shortcode": ":white_check_mark:"}), "✅"),
+        (reaction(":x:"), "❌"),
+        (reaction("👍"), None),
+        (reaction("✅✅"), None),
+        (reaction(7), None),
+        (reaction("✅") | {"state_key": ""}, None),
+        (reaction("✅") | {"sender": ME}, None),
+        (reaction("✅") | {"unsigned": {"redacted_because": {}}}, None),
+        (event() | {"type": "m.reaction", "content": {}}, None),
+        (event() | {"type": "m.reaction", "content": {"m.relates_to": {"event_id": "$0", "key": "✅"}}}, None),
+    ],
+)
+def test_a_yes_and_a_no_are_the_only_reactions(raw: dict[str, Any], sign: str | None) -> None:
+    """✅ and ❌ are heard as phones and Slack write them, with what they are a reaction to; all others mean nothing."""
+    message = heard(raw)
+    assert (message and (message.body, message.reacts_to)) == (sign and (sign, "$0"))
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -119,6 +119,18 @@ async def test_what_is_activated_is_what_was_built(bench: Bench) -> None:
     assert await _refused(bench, "activate", job="job1", base=built["base"]) == "not-ready"
 
 
+async def test_what_was_agreed_to_is_what_is_activated(bench: Bench) -> None:
+    """An activation that names the system which was agreed to is refused when another one was built."""
+    built = await bench.prepare("job1")
+    other = built["base"]
+    given = {"job": "job1", "base": built["base"]}
+    assert await _refused(bench, "activate", **given, system=other) == "base-moved"
+    assert await _refused(bench, "activate", **given, system="/etc/passwd") == "bad-request"
+    assert (bench.state / "requests/job1.activate.json").exists() is False
+    state = await bench.ask("activate", **given, system=built["system"])
+    assert state["activate"]["status"] != "refused"
+
+
 async def test_a_revision_is_a_branch_a_tag_or_a_commit(machine: Machine, bench: Bench) -> None:
     """A revision may be a branch, a tag or the first seven letters of a commit that is on one of them."""
     hello = machine.repositories.projects["hello-bot"]

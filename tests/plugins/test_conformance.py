@@ -38,6 +38,7 @@ async def test_strangers_are_refused_with_the_reason(bench: Bench, name: str) ->
         "deploy": "hello-bot",
         "cancel": "1",
         "publish": "1",
+        "deny": "1",
         "logs": "nginx",
         "restart": "nginx",
         "why": "deploy x",

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from opsbot.testing import Bench
-from opsbot.testing.host import commit_of
+from opsbot.testing.facts import commit_of
 
 FAILED = [{"unit": "hello-bot.service", "lines": ["Traceback", "ValueError: no token"]}]
 

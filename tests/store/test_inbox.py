@@ -89,6 +89,12 @@ async def test_messages_and_position_are_one_thing(inbox: Inbox, database: Datab
     assert await inbox.seen() == {ROOM: "$1"}
 
 
+async def test_a_reaction_knows_its_target(inbox: Inbox) -> None:
+    """What a message is a reaction to is kept with it."""
+    await inbox.accept([replace(message("$1"), body="✅", reacts_to="$0")], position="s1")
+    assert [(one.body, one.reacts_to) for one in await inbox.open_messages()] == [("✅", "$0")]
+
+
 async def test_accepted_messages_are_known(inbox: Inbox) -> None:
     """A gap is filled back to the first message that is known."""
     await inbox.accept([message("$1")], position="s1")
