@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # Two tests at a time: most of them wait for servers.
 ARGS ?= -n 2 --dist worksteal
 
-.PHONY: help demo test test-system lint bench docs lock clean
+.PHONY: help demo test test-system test-bridge lint bench docs lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1  \2/p' Makefile
@@ -22,6 +22,10 @@ test-system: ARGS = --durations=10
 test-system: $(READY) ## boot a Debian with systemd, polkit, sshd and Nix, and tell the stories of a deploy on it; as root
 	$(BIN)/python -m tests.system.image
 	$(BIN)/python -m pytest -m system tests/system $(ARGS)
+
+test-bridge: ARGS =
+test-bridge: $(READY) ## run the tests with Slack and a bridge; BRIDGE=/path/to/mautrix-slack takes the real bridge
+	BRIDGE='$(BRIDGE)' $(BIN)/python -m pytest -m bridge tests/bridge $(ARGS)
 
 lint: $(READY) ## run ruff and mypy
 	$(BIN)/ruff check

@@ -21,9 +21,10 @@ from opsbot.errors import ConfigError, OpsbotError
 from opsbot.footprint import give_back
 from opsbot.jobs.runner import give_up, perform
 from opsbot.matrix.edge import MatrixEdge
-from opsbot.matrix.settings import MatrixSettings
+from opsbot.matrix.settings import MatrixSettings, nowhere_else
 from opsbot.model import Job
 from opsbot.oversight import Oversight
+from opsbot.people import is_heard
 from opsbot.plugins import home, load
 from opsbot.rulebook import Rulebook
 from opsbot.site import Site
@@ -230,5 +231,6 @@ def _matrix(config: Config, credentials: Credentials) -> MatrixSettings:
         token_file=credentials.path(home.token_file) if home.token_file else None,
         password_file=credentials.path(home.password_file) if home.password_file else None,
         rooms=frozenset(config.rooms),
+        also=partial(is_heard, bridge=config.bridge, server=home.server) if config.bridge else nowhere_else,
         inviters=frozenset(people),
     )

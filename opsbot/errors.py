@@ -59,3 +59,7 @@ class ChatRefusedError(OpsbotError):
 
 class ForgeError(OpsbotError):
     """The forge could not do it."""
+
+
+class BridgeError(OpsbotError):
+    """The Slack bridge could not do it."""

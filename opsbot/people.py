@@ -37,17 +37,26 @@ def slack_member(account: str, *, bridge: Bridge, server: str) -> str | None:
 
 def is_portal(room: RoomFacts, *, bridge: Bridge, server: str) -> bool:
     """Tell whether the bridge itself made a room for a channel of our team, by the room's own state."""
+    return channel_of(room, bridge=bridge, server=server) is not None
+
+
+def channel_of(room: RoomFacts, *, bridge: Bridge, server: str) -> str | None:
+    """Return the Slack channel that the bridge itself made a room for; None for every other room."""
     if room.creator != bridge.bot or room.is_space:
-        return False
-    return any(
-        sender == bridge.bot and key == f"{server}/slack" and _is_channel_of(bridge.team, content)
-        for sender, key, content in room.bridges
-    )
+        return None
+    said = (content for sender, key, content in room.bridges if sender == bridge.bot and key == f"{server}/slack")
+    return next((channel for content in said if (channel := _channel_in(bridge.team, content))), None)
 
 
-def _is_channel_of(team: str, content: Json) -> bool:
+def is_heard(room: RoomFacts, *, bridge: Bridge, server: str) -> bool:
+    """Tell whether a room is that of a Slack channel in which the configuration lets commands be given."""
+    channel = channel_of(room, bridge=bridge, server=server)
+    return channel is not None and ("all" in bridge.channels or channel in bridge.channels)
+
+
+def _channel_in(team: str, content: Json) -> str:
     network, channel = _id(content, "network"), _id(content, "channel")
-    return network == team and channel.startswith(f"{team}-") and channel != f"{team}-"
+    return channel.removeprefix(f"{team}-") if network == team and channel.startswith(f"{team}-") else ""
 
 
 def _id(content: Json, key: str) -> str:

@@ -30,13 +30,15 @@ FLOORS = {
         "triggers",
     ),
     "logic": ("bot", "intake", "context", "site", "status", "plugins", "jobs", "health", "watched", "timetable"),
-    "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs"),
+    "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs", "bridge"),
     "top": ("app", "check", "cli", "connect", "expected", "oversight", "standby", "__main__"),
 }
 #: What stands beside the floors, and the parts that each may import.
 BESIDE = {
     "onhost": (),
     "standin": (),
+    "workspace": (),
+    "mautrix": ("workspace",),
     "demo": (*FLOORS["values"], "standin"),
     "testing": tuple(part for floor in ("values", "pure", "logic", "edges") for part in FLOORS[floor]),
 }
@@ -44,17 +46,17 @@ BESIDE = {
 FROM_THE_TOP = ("demo", "onhost")
 #: Each library is known in its own edge and nowhere else.
 LIBRARIES = {
-    "aiohttp": ("matrix", "web", "forge", "demo"),
+    "aiohttp": ("matrix", "web", "forge", "bridge", "demo", "workspace", "mautrix"),
     "asyncssh": ("ssh", "standin"),
     "croniter": ("triggers",),
-    "cryptography": ("web",),
+    "cryptography": ("web", "workspace"),
     "dbos": ("durable",),
     "prometheus_client": ("web",),
     "prompt_toolkit": ("demo",),
     "pydantic": ("config",),
     "pydantic_core": ("config",),
     "sqlalchemy": ("store",),
-    "yaml": ("config",),
+    "yaml": ("config", "mautrix"),
     "yarl": ("web", "forge"),
 }
 

@@ -177,6 +177,10 @@ Secret = Annotated[
     unlike(lambda name: "must be the name of a file, not a folder." if set(name) == {"."} else None),
 ]
 SlackMember = Annotated[str, _word(r"[UW][A-Z0-9]{2,20}", "must be a Slack member id, in capitals, like U034CD.")]
+SlackChannel = Annotated[
+    str,
+    _word(r"[CG][A-Z0-9]{2,20}|all", "must be a Slack channel id, in capitals, like C0OPS; or all, for every channel."),
+]
 SlackTeam = Annotated[str, _word(r"[TE][A-Z0-9]{2,20}", "must be a Slack team id, in capitals, like T0TEAM.")]
 Prefix = Annotated[
     str,

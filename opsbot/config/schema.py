@@ -34,6 +34,7 @@ class Bridge(_Section):
 
     bot: g.Account = Field(description="the bridge's own Matrix id, like @slackbot:example.org")
     team: g.SlackTeam = Field(description="the Slack team's id, like T0TEAM")
+    channels: tuple[g.SlackChannel, ...] = Field(default=(), description="the Slack channels that the bot listens in")
 
 
 class PersonEntry(_Section):

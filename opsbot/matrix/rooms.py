@@ -37,6 +37,8 @@ class Rooms:
         self._aliases: dict[str, str] = {}
         self._joined: set[str] = set()
         self._looked: set[str] = set()
+        #: Rooms that are not named: whether the bot listens there.
+        self._also: dict[str, bool] = {}
         self._facts: dict[str, tuple[float, RoomFacts]] = {}
         #: One question to the homeserver at a time for each room, however many wait for its answer.
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -48,6 +50,10 @@ class Rooms:
     @property
     def listened(self) -> frozenset[str]:
         """The ids of the rooms where commands are taken."""
+        return self._named | frozenset(room for room, heard in self._also.items() if heard)
+
+    @property
+    def _named(self) -> frozenset[str]:
         names = self._settings.rooms
         return frozenset(name for name in names if name.startswith("!")) | frozenset(self._aliases.values())
 
@@ -120,12 +126,17 @@ class Rooms:
         for room_id in batch.left & self._joined:
             log.warning("the bot is no longer in %s", room_id)
             self._joined.discard(room_id)
+            self._also.pop(room_id, None)
             self._changed.set()
         for room_id, timeline in batch.timelines.items():
             if any(mapping(event).get("type") in FACT_TYPES for event in timeline.events):
                 self._facts.pop(room_id, None)
+                self._also.pop(room_id, None)
                 self._looked.discard(room_id)
                 self._changed.set()
+            if room_id not in self._also and room_id not in self._named:
+                # Now, for what was said there with the first sync is heard, too.
+                self._also[room_id] = self._settings.also(await self.facts(room_id))
 
     async def _invited(self, room_id: str, inviter: str) -> None:
         if inviter in self._settings.inviters:

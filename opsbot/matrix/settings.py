@@ -1,8 +1,17 @@
 """What the chat edge must be told."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+from opsbot.model import RoomFacts
+
+
+def nowhere_else(room: RoomFacts) -> bool:
+    """Listen in no room that is not named."""
+    del room
+    return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +26,8 @@ class MatrixSettings:
     password_file: Path | None = None
     #: Ids or aliases of the rooms where the bot listens.
     rooms: frozenset[str]
+    #: Tells of a room that is not named whether the bot listens there all the same, by what its state says.
+    also: Callable[[RoomFacts], bool] = nowhere_else
     #: The accounts whose invitations are accepted to any room.
     inviters: frozenset[str] = frozenset()
     #: How long the homeserver may hold a sync that has no news.

@@ -1,0 +1,99 @@
+"""What happens in Slack, made to happen in Matrix."""
+
+from opsbot.mautrix.homeserver import Homeserver
+from opsbot.mautrix.memory import Memory
+from opsbot.mautrix.model import Json, Login
+from opsbot.mautrix.portals import Portals
+from opsbot.mautrix.tomatrix import read, with_profile
+from opsbot.workspace.emoji import NAMES, TONES
+
+#: What the bridge puts behind every emoji.
+_VARIATION = "\ufe0f"
+
+
+class Inward:
+    """Carries events of one login into its portals."""
+
+    def __init__(self, memory: Memory, home: Homeserver, portals: Portals, login: Login) -> None:
+        self._memory = memory
+        self._home = home
+        self._portals = portals
+        self._login = login
+
+    async def carry(self, event: Json) -> None:
+        """Carry one event over; what is no message and no reaction changes no room."""
+        match event.get("type"), event.get("subtype"):
+            case "message", "message_changed":
+                await self._edit(event)
+            case "message", "message_deleted":
+                await self._delete(event)
+            case "message", _:
+                await self._message(event)
+            case "reaction_added", _:
+                await self._react(event)
+            case "reaction_removed", _:
+                await self._unreact(event)
+            case _:
+                pass
+
+    async def _message(self, event: Json) -> None:
+        channel, ts, thread = event["channel"], event["ts"], event.get("thread_ts")
+        if self._memory.event_of(channel, ts) is not None or event.get("user") == self._login.user:
+            return
+        room = await self._portals.portal(channel)
+        sender = await self._portals.ghost(event.get("user") or event["bot_id"])
+        written = read(event, self._portals.naming)
+        content = written.content("m.emote" if event.get("subtype") == "me_message" else "m.text")
+        content |= {"com.beeper.disappearing_timer": {}}
+        if not event.get("user") and event.get("username"):
+            content = with_profile(content, event["username"])
+        root = self._memory.event_of(channel, thread) if thread and thread != ts else None
+        if root is not None:
+            reply = {"m.in_reply_to": {"event_id": root}}
+            content["m.relates_to"] = {"rel_type": "m.thread", "event_id": root, "is_falling_back": True, **reply}
+        sent = await self._home.send(room, "m.room.message", content, user=sender, ts=int(float(ts) * 1000))
+        self._memory.keep_message(sent, channel, ts, thread)
+
+    async def _edit(self, event: Json) -> None:
+        channel, message = event["channel"], event["message"]
+        target = self._memory.event_of(channel, message["ts"])
+        if target is None or message.get("user") == self._login.user:
+            return
+        content = read(message, self._portals.naming).content()
+        whole = content | {
+            "body": f"* {content['body']}",
+            "m.new_content": content,
+            "m.relates_to": {"rel_type": "m.replace", "event_id": target},
+        }
+        sender = await self._portals.ghost(message.get("user") or message["bot_id"])
+        await self._home.send(await self._portals.portal(channel), "m.room.message", whole, user=sender)
+
+    async def _delete(self, event: Json) -> None:
+        target = self._memory.event_of(event["channel"], event["deleted_ts"])
+        author = event["previous_message"].get("user") or event["previous_message"].get("bot_id", "")
+        if target is not None and author != self._login.user:
+            room, sender = await self._portals.portal(event["channel"]), await self._portals.ghost(author)
+            await self._home.redact(room, target, user=sender)
+
+    async def _react(self, event: Json) -> None:
+        channel, ts, name = event["item"]["channel"], event["item"]["ts"], event["reaction"]
+        target = self._memory.event_of(channel, ts)
+        if target is None or event["user"] == self._login.user:
+            return
+        base, _, tone = name.partition("::")
+        key = NAMES[base].rstrip(_VARIATION) + (TONES[tone] if tone else _VARIATION)
+        content = {
+            "m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key},
+            "com.beeper.reaction.shortcode": f":{name}:",
+            "fi.mau.slack.reaction": {"name": name},
+        }
+        sender = await self._portals.ghost(event["user"])
+        sent = await self._home.send(await self._portals.portal(channel), "m.reaction", content, user=sender)
+        self._memory.keep_reaction(sent, channel, ts, event["user"], name)
+
+    async def _unreact(self, event: Json) -> None:
+        channel, ts, name = event["item"]["channel"], event["item"]["ts"], event["reaction"]
+        target = self._memory.reaction_event(channel, ts, event["user"], name)
+        if target is not None and event["user"] != self._login.user:
+            room, sender = await self._portals.portal(channel), await self._portals.ghost(event["user"])
+            await self._home.redact(room, target, user=sender)

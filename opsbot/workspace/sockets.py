@@ -1,0 +1,91 @@
+"""Socket mode: where the app hears what happens."""
+
+import asyncio
+import itertools
+import secrets
+import time
+import uuid
+
+from aiohttp import WSMsgType, web
+
+from opsbot.workspace.model import Json
+from opsbot.workspace.team import Team
+
+
+class Sockets:
+    """The open sockets of an app; what happens while there is none is not told later."""
+
+    def __init__(self, team: Team) -> None:
+        self._team = team
+        self._tickets: set[str] = set()
+        self._open: list[web.WebSocketResponse] = []
+        self._numbers = itertools.count(1)
+        self._sending: set[asyncio.Task[None]] = set()
+        #: Envelopes that were sent, and those that the app has taken.
+        self.sent: list[str] = []
+        self.taken: set[str] = set()
+        #: Events that nobody heard.
+        self.lost = 0
+        team.listeners.append(self._tell)
+
+    @property
+    def count(self) -> int:
+        """How many sockets are open."""
+        return len(self._open)
+
+    def ticket(self) -> str:
+        """Return the address of a new socket; it opens one, once."""
+        ticket = secrets.token_hex(8)
+        self._tickets.add(ticket)
+        return f"wss://wss-primary.slack.com/link/?ticket={ticket}"
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        """Hold a socket open until either side has enough."""
+        ticket = request.query.get("ticket", "")
+        if ticket not in self._tickets:
+            raise web.HTTPForbidden
+        self._tickets.discard(ticket)
+        # Slack pings within 30 seconds, else its clients connect anew.
+        socket = web.WebSocketResponse(heartbeat=10.0)
+        await socket.prepare(request)
+        await socket.send_json({"type": "hello", "num_connections": self.count + 1})
+        self._open.append(socket)
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    self.taken.add(message.json().get("envelope_id", ""))
+        finally:
+            self._open.remove(socket)
+        return socket
+
+    async def drop(self) -> None:
+        """Close every socket, as Slack does now and then."""
+        for socket in list(self._open):
+            await socket.close()
+
+    def _tell(self, _: str, event: Json) -> None:
+        if not self._open:
+            self.lost += 1
+            return
+        # Slack gives an event to one socket of an app.
+        socket, envelope = self._open[-1], str(uuid.uuid4())
+        payload = {
+            "type": "event_callback",
+            "token": "x",
+            "team_id": self._team.id,
+            "api_app_id": "A0APP",
+            "event_id": f"Ev{next(self._numbers):08}",
+            "event_time": int(time.time()),
+            "event": event,
+        }
+        self.sent.append(envelope)
+        whole = {"type": "events_api", "envelope_id": envelope, "accepts_response_payload": False, "payload": payload}
+        task = asyncio.create_task(self._send(socket, whole))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _send(self, socket: web.WebSocketResponse, envelope: Json) -> None:
+        try:
+            await socket.send_json(envelope)
+        except ConnectionError:
+            self.lost += 1

@@ -1,0 +1,256 @@
+"""Slack and Matrix with a bridge between them, and the bot beside it: each a process or a server of its own."""
+
+import asyncio
+import json
+import os
+import shlex
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from opsbot.bridge.manifest import manifest
+from opsbot.bridge.provisioning import Provisioning
+from opsbot.demo.homeserver import Homeserver, free_port
+from opsbot.demo.speaker import Speaker
+from opsbot.mautrix.process import STANDIN, BridgeProcess
+from opsbot.mautrix.setup import Setup
+from opsbot.model import Json
+from opsbot.standin.machine import Machine
+from opsbot.workspace.model import Channel, Member
+from opsbot.workspace.server import Workspace
+from opsbot.workspace.team import Seen, Team
+
+SERVER = "test.local"
+#: The real mautrix-slack, where somebody names its program.
+COMMAND: Sequence[str] = (os.environ["BRIDGE"],) if os.environ.get("BRIDGE") else STANDIN
+WITHIN = 40.0
+_TETHER = Path(__file__).parents[2] / "opsbot/demo/tether.py"
+
+
+class NotSeenError(AssertionError):
+    """What a test waited for did not happen."""
+
+
+async def until(holds: Callable[[], Awaitable[bool]], what: Callable[[], str], *, within: float = WITHIN) -> None:
+    """Wait until something holds. Raises NotSeenError with what there is instead."""
+    try:
+        async with asyncio.timeout(within):
+            while not await holds():  # noqa: ASYNC110 - other processes set no event of ours
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise NotSeenError(what()) from None
+
+
+@dataclass(kw_only=True)
+class Crossing:
+    """The whole of it. Alice is a member, Dora a deployer, Adam an admin who has a Matrix account, too."""
+
+    folder: Path
+    homeserver: Homeserver
+    workspace: Workspace
+    setup: Setup
+    bridge: BridgeProcess
+    machine: Machine | None
+    alice: Member
+    dora: Member
+    adam: Member
+    ops: Channel
+    #: Adam on Matrix, in the ops room of those.
+    adam_there: Speaker
+    #: The bot's own account, where a test speaks in its place.
+    opsbot: Speaker
+    room_id: str
+    config: Json = field(default_factory=dict)
+    _bot: asyncio.subprocess.Process | None = None
+
+    @property
+    def team(self) -> Team:
+        """The Slack workspace."""
+        return self.workspace.team
+
+    @property
+    def provisioning(self) -> Provisioning:
+        """The bridge's own API, for the bot's account."""
+        return Provisioning(self.setup.url, self.setup.provisioning_secret, f"@opsbot:{SERVER}")
+
+    @property
+    def log(self) -> Path:
+        """What the bot wrote to its log."""
+        return self.folder / "opsbot.log"
+
+    @property
+    def config_file(self) -> Path:
+        """The bot's configuration."""
+        return self.folder / "opsbot.yaml"
+
+    async def log_in(self) -> None:
+        """Let the bridge log in with Slack as the bot's account, and wait until it is connected."""
+        await self.provisioning.log_in(bot_token=self.workspace.bot_token, app_token=self.workspace.app_token)
+        await self.until_connected()
+
+    async def until_connected(self) -> None:
+        """Wait until the bridge hears Slack."""
+
+        async def connected() -> bool:
+            return any(one.state == "CONNECTED" for one in await self.provisioning.logins())
+
+        await until(connected, lambda: f"no login is CONNECTED; the bridge's log:\n{self.bridge_words()}")
+
+    def bridge_words(self) -> str:
+        """Return the bridge's last words."""
+        return self.bridge.log.read_text(errors="replace")[-4000:]
+
+    async def start_bot(self) -> None:
+        """Start the bot as `opsbot run` does, and wait until it is in the room."""
+        self.config_file.write_text(json.dumps(self.config, indent=1))
+        with self.log.open("ab") as output:
+            self._bot = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", str(_TETHER), "opsbot", "run", "--config", str(self.config_file)),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "PYTHONPATH": str(_TETHER.parents[2])},
+            )
+
+        async def joined() -> bool:
+            assert self._bot is not None
+            assert self._bot.returncode is None, self.log.read_text()[-4000:]
+            members = await self.adam_there.ask("GET", f"rooms/{self.room_id}/joined_members")
+            return f"@opsbot:{SERVER}" in members["joined"]
+
+        await until(joined, lambda: f"the bot did not come:\n{self.log.read_text()[-4000:]}")
+
+    async def stop_bot(self) -> None:
+        """Stop the bot in good order."""
+        bot, self._bot = self._bot, None
+        if bot is not None and bot.stdin is not None:
+            if bot.returncode is None:
+                bot.terminate()
+            await bot.wait()
+            bot.stdin.close()
+
+    async def portal(self, channel: Channel | None = None) -> str:
+        """Return the room that the bridge made for a channel, once the bot is in it."""
+        wanted, found = f"{self.team.id}-{(channel or self.ops).id}", []
+
+        async def entered() -> bool:
+            for room_id in (await self.opsbot.ask("GET", "joined_rooms"))["joined_rooms"]:
+                state = await self.opsbot.ask("GET", f"rooms/{room_id}/state")
+                if any(one["type"] == "m.bridge" and one["content"]["channel"]["id"] == wanted for one in state):
+                    found.append(room_id)
+            return bool(found)
+
+        await until(entered, lambda: f"the bot is in no room for {wanted}:\n{self.log.read_text()[-3000:]}")
+        return str(found[0])
+
+    def told(self, ts: str) -> list[Seen]:
+        """Return what was answered in the thread on a message, as a member of Slack sees it now."""
+        return [seen for seen in self.team.see(self.ops) if seen.thread == ts]
+
+    async def answer(self, ts: str, *, holds: Callable[[Seen], bool] = bool, within: float = WITHIN) -> Seen:
+        """Wait for an answer in the thread on a message that HOLDS likes, and return it."""
+
+        async def answered() -> bool:
+            return any(map(holds, self.told(ts)))
+
+        def instead() -> str:
+            seen = "\n".join(map(str, self.team.see(self.ops)))
+            calls = self.workspace.calls[-8:]
+            return f"Slack shows:\n{seen}\n{calls}\nthe bot's log:\n{self.log.read_text()[-3000:]}"
+
+        await until(answered, instead, within=within)
+        return next(filter(holds, self.told(ts)))
+
+    async def ask(self, member: Member, words: str) -> Seen:
+        """Type a command in Slack and return what is answered first."""
+        return await self.answer(self.team.say(member, self.ops, words))
+
+    async def quiet(self, seconds: float = 1.5) -> list[Seen]:
+        """Wait until a command that comes now was answered, so that everything before it was seen, too."""
+        await asyncio.sleep(1.1)
+        ts = self.team.say(self.alice, self.ops, "!hello quiet")
+        await self.answer(ts)
+        await asyncio.sleep(seconds)
+        return [seen for seen in self.team.see(self.ops) if ts not in (seen.ts, seen.thread)]
+
+
+def configuration(crossing: Crossing) -> Json:
+    """Return the bot's configuration."""
+    home = {"url": crossing.homeserver.url, "user": f"@opsbot:{SERVER}", "token_file": "token"}
+    machine = crossing.machine
+    host = {"address": "127.0.0.1", "port": machine.port if machine else 9, "user": "opsbot", "key_file": "ssh-key"}
+    host |= {
+        "host_key": machine.host_key
+        if machine
+        else "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHFcMJSgh/0HX1ZIhxmdXD3dBlbHNWsjs5GwjbZVzTwA"
+    }
+    services = {"hello-bot": {"unit": "hello-bot.service", "http": machine.url("hello-bot")}} if machine else {}
+    return {
+        "homeserver": home,
+        "rooms": [crossing.room_id],
+        "bridge": {"bot": crossing.setup.bot, "team": crossing.team.id, "channels": ["all"]},
+        "people": {
+            "alice": {"level": "member", "slack": [crossing.alice.id]},
+            "dora": {"level": "deployer", "slack": [crossing.dora.id]},
+            "adam": {"level": "admin", "slack": [crossing.adam.id], "accounts": [f"@adam:{SERVER}"]},
+        },
+        "hosts": {"ops-jrz1": host},
+        "projects": {"hello-bot": {"host": "ops-jrz1", "services": list(services)}},
+        "services": services,
+        "database": f"sqlite:///{crossing.folder / 'opsbot.db'}",
+        "credentials": str(crossing.folder / "credentials"),
+    }
+
+
+@asynccontextmanager
+async def crossing(folder: Path, *, machine: Machine | None = None, backfill: bool = False) -> AsyncIterator[Crossing]:
+    """Set up all of it, with the bridge logged in and the bot's configuration written; the bot does not run yet."""
+    setup = Setup(folder=folder / "bridge", server_name=SERVER, port=free_port())
+    setup.write_registration()
+    services = {"app_service_config_files": [str(setup.registration_file)]}
+    async with AsyncExitStack() as stack:
+        homeserver = await stack.enter_async_context(
+            Homeserver(folder / "synapse", server_name=SERVER, sync_cache="0s", extra=services)
+        )
+        team = Team(manifest("opsbot"))
+        workspace = await stack.enter_async_context(Workspace(folder / "slack", team))
+        people = [team.add_member(name) for name in ("Alice", "Dora", "Adam")]
+        ops = team.add_channel("ops", *people)
+        setup.write_config(setup.configuration(homeserver.url, backfill=backfill))
+        bridge = BridgeProcess(setup, workspace.environment, COMMAND)
+        stack.push_async_callback(bridge.stop)
+        code = await bridge.start()
+        assert code is None, f"{shlex.join(COMMAND)} ended with {code}: {bridge.log.read_text()[-2000:]}"
+        token = await homeserver.register("opsbot", "opsbot")
+        adam_token = await homeserver.register("adam", "adam")
+        adam = await stack.enter_async_context(Speaker.with_token(homeserver.url, adam_token))
+        whole = Crossing(
+            folder=folder,
+            homeserver=homeserver,
+            workspace=workspace,
+            setup=setup,
+            bridge=bridge,
+            machine=machine,
+            alice=people[0],
+            dora=people[1],
+            adam=people[2],
+            ops=ops,
+            adam_there=adam,
+            opsbot=await stack.enter_async_context(Speaker.with_token(homeserver.url, token)),
+            room_id=await adam.create_room(f"@opsbot:{SERVER}", name="ops"),
+        )
+        whole.config = configuration(whole)
+        _write_credentials(folder / "credentials", token, machine)
+        stack.push_async_callback(whole.stop_bot)
+        await whole.log_in()
+        yield whole
+
+
+def _write_credentials(folder: Path, token: str, machine: Machine | None) -> None:
+    folder.mkdir(mode=0o700)
+    key = machine.client_key.read_text() if machine else "none"
+    for name, secret in {"token": token, "ssh-key": key}.items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(secret)
