@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from opsbot.context import Context as Context
+    from opsbot.context import Delivery as Delivery
     from opsbot.context import Tick as Tick
     from opsbot.errors import OpsbotError as OpsbotError
     from opsbot.errors import RefusedError as RefusedError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from opsbot.model import Job as Job
     from opsbot.model import Text as Text
     from opsbot.plugins import command as command
+    from opsbot.plugins import hook as hook
     from opsbot.plugins import schedule as schedule
     from opsbot.ports import Storage as Storage
     from opsbot.words import LAST_PROVED as LAST_PROVED
@@ -35,6 +37,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Context": "context",
+    "Delivery": "context",
     "Tick": "context",
     "OpsbotError": "errors",
     "RefusedError": "errors",
@@ -46,6 +49,7 @@ _HOMES = {
     "Job": "model",
     "Text": "model",
     "command": "plugins",
+    "hook": "plugins",
     "schedule": "plugins",
     "Storage": "ports",
     "LAST_PROVED": "words",
@@ -72,6 +76,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - what authors may use; the names come by _
     "NO_WORDS",
     "PLATFORM",
     "Context",
+    "Delivery",
     "Deploy",
     "Job",
     "OpsbotError",
@@ -89,5 +94,6 @@ __all__ = [  # noqa: PLE0604, RUF100 - what authors may use; the names come by _
     "UsageError",
     "Words",
     "command",
+    "hook",
     "schedule",
 ]

@@ -19,6 +19,7 @@ from opsbot.credentials import Credentials, unheard
 from opsbot.durable import Engine
 from opsbot.errors import ConfigError, OpsbotError
 from opsbot.footprint import give_back
+from opsbot.hooks import Hooks
 from opsbot.jobs.runner import give_up, perform
 from opsbot.matrix.edge import MatrixEdge
 from opsbot.matrix.settings import MatrixSettings, nowhere_else
@@ -30,6 +31,7 @@ from opsbot.rulebook import Rulebook
 from opsbot.site import Site
 from opsbot.standby import Standby
 from opsbot.store.database import Database
+from opsbot.store.deliveries import Deliveries
 from opsbot.store.inbox import Inbox
 from opsbot.store.lead import FileLead, SessionLead, lead_of
 from opsbot.store.ledger import Ledger
@@ -39,6 +41,7 @@ from opsbot.store.storage import PluginStorage
 from opsbot.timetable import tick
 from opsbot.triggers.grants import faults, granted
 from opsbot.watched import WatchedHost
+from opsbot.web.hooks import routes
 from opsbot.web.server import Pages, serve
 
 log = logging.getLogger(__name__)
@@ -60,7 +63,7 @@ class App:
     """A bot that is put together and has not begun."""
 
     def __init__(
-        self, site: Site, *, database: Database, bot: Bot, edge: MatrixEdge, engine: Engine, pages: Pages
+        self, site: Site, *, database: Database, bot: Bot, edge: MatrixEdge, engine: Engine, pages: Pages, hooks: Hooks
     ) -> None:
         self.site = site
         self.bot = bot
@@ -68,6 +71,7 @@ class App:
         self.edge = edge
         self._engine = engine
         self._pages = pages
+        self._hooks = hooks
 
     @classmethod
     @asynccontextmanager
@@ -112,8 +116,10 @@ class App:
             site = Site(
                 config=config,
                 commands=loaded.commands,
-                problems=(*problems, *faults(config, loaded.schedules)),
+                problems=(*problems, *faults(config, loaded.schedules, loaded.hooks)),
                 schedules=granted(config, loaded.schedules),
+                hooks=loaded.hooks,
+                deliveries=Deliveries(database),
                 hosts={name: WatchedHost(host, oversight.tell) for name, host in hosts.items()},
                 inbox=inbox,
                 ledger=ledger,
@@ -128,7 +134,8 @@ class App:
             )
             bot = Bot(site, wake, on_turn=oversight.bot_turned)
             pages = oversight.pages(ledger, outbox)
-            yield cls(site, database=database, bot=bot, edge=edge, engine=engine, pages=pages)
+            hooks = Hooks(site, {name: credentials.read(one.secret_file) for name, one in config.hooks.items()})
+            yield cls(site, database=database, bot=bot, edge=edge, engine=engine, pages=pages, hooks=hooks)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; open jobs go on at the next start."""
@@ -157,7 +164,7 @@ class App:
 
     def _server(self) -> AbstractAsyncContextManager[str | None]:
         listen = self.site.config.listen
-        return serve(listen, self._pages.routes()) if listen else nullcontext()
+        return serve(listen, [*self._pages.routes(), *routes(self._hooks)]) if listen else nullcontext()
 
     async def _give_up(self, job: Job, reason: str) -> None:
         await give_up(job, self.site, reason)

@@ -12,15 +12,17 @@ from opsbot.config import BadConfigError, Config, load
 from opsbot.connect import database_place, forgejo, ssh_host
 from opsbot.credentials import Credentials
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, ConfigError, ForgeError, OpsbotError
+from opsbot.hooks import SHORTEST
 from opsbot.matrix.client import Client
 from opsbot.matrix.problems import AnswerError, TokenRefusedError
 from opsbot.model import Json
 from opsbot.onhost import PROTOCOL
-from opsbot.plugins import home
-from opsbot.plugins import load as load_commands
+from opsbot.plugins import Loaded, home
+from opsbot.plugins import load as load_plugins
 from opsbot.rulebook import Rulebook
 from opsbot.store.address import is_sqlite
 from opsbot.store.look import look
+from opsbot.triggers.grants import faults, notes
 from opsbot.web.rooms import join_rule
 
 #: Seconds for one question.
@@ -53,12 +55,13 @@ async def check(path: Path, environ: Mapping[str, str], *, offline: bool = False
             yield fails("configuration", problem)
         return
     yield Line(what="configuration", sentence=_summary(config))
-    for line in _rules(config):
+    loaded = load_plugins(home(), *map(Path, config.plugins))
+    for line in _plugins(config, loaded):
         yield line
     if offline:
         return
     credentials = Credentials.of(environ, config.credentials)
-    for line in (*_credentials(config, credentials), await _database(config, credentials), _commands(config)):
+    for line in (*_credentials(config, credentials), await _database(config, credentials)):
         yield line
     async for line in _homeserver(config, credentials):
         yield line
@@ -77,9 +80,12 @@ def _summary(config: Config) -> str:
 def _credentials(config: Config, credentials: Credentials) -> Iterator[Line]:
     for key, name in config.secrets.items():
         try:
-            credentials.read(name)
+            secret = credentials.read(name)
         except ConfigError as error:
             yield fails(f"credential {name}", f"{error} ({key} names it.)")
+            continue
+        if key.startswith("hooks.") and len(secret) < SHORTEST:
+            yield fails(f"credential {name}", f"is too short for {key}; make one with `openssl rand -hex 32`.")
         else:
             yield Line(what=f"credential {name}", sentence="is there, and nobody else may read it.")
 
@@ -102,17 +108,18 @@ def _file(file: Path) -> str:
     return f"{file} can be written."
 
 
-def _commands(config: Config) -> Line:
-    loaded = load_commands(home(), *map(Path, config.plugins))
+def _plugins(config: Config, loaded: Loaded) -> Iterator[Line]:
+    """Yield what is wrong between the plugins and the configuration; when all load, nothing is missing for that."""
     if loaded.problems:
-        return fails("commands", " ".join(loaded.problems))
-    return Line(what="commands", sentence=f"{len(loaded.commands)} load.")
-
-
-def _rules(config: Config) -> Iterator[Line]:
-    loaded = load_commands(home(), *map(Path, config.plugins))
-    for stray in () if loaded.problems else Rulebook(config=config, commands=loaded.commands).strays:
+        yield fails("commands", " ".join(loaded.problems))
+        return
+    yield Line(what="commands", sentence=f"{len(loaded.commands)} load.")
+    for stray in Rulebook(config=config, commands=loaded.commands).strays:
         yield fails("rules", stray)
+    for fault in faults(config, loaded.schedules, loaded.hooks):
+        yield fails("plugins", fault)
+    for note in notes(config, loaded.hooks):
+        yield Line(what="plugins", sentence=note)
 
 
 async def _host(name: str, config: Config, credentials: Credentials) -> AsyncIterator[Line]:

@@ -1,12 +1,17 @@
 """What a function of a plugin holds while it runs."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
+from urllib.parse import parse_qsl
 
+from opsbot.errors import UsageError
 from opsbot.jobs.requests import Deploy, Publish, Rollback
-from opsbot.model import Job, JobKind, Message, Person, job_id
+from opsbot.model import Job, JobKind, Json, Message, Person, job_id
 from opsbot.ports import Host, Storage
 from opsbot.site import Site
+from opsbot.triggers.signed import event_of
 from opsbot.words import Project
 
 
@@ -76,6 +81,32 @@ class Context(_Place):
             created_at=self.site.clock.now(),
             details={"rooms": sorted(self.rooms), "options": sorted(name for name in options if options[name])},
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery(_Place):
+    """What a hook has to work with; whoever sent it knows the hook's secret."""
+
+    #: What the sender calls it; the same when it is sent again.
+    id: str
+    #: By their names in small letters, without those that prove who sent it.
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def event(self) -> str:
+        """What happened, in the word of a forge, like `push`; empty when the sender is none."""
+        return event_of(self.headers)
+
+    def json(self) -> Json:
+        """Return the body as JSON, also where a form has it as its `payload`. Raises UsageError when it is none."""
+        body = self.body
+        if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            body = dict(parse_qsl(body)).get(b"payload", b"")
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise UsageError("The body is not JSON.") from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The folder of plugins: how a function becomes a command or a schedule, and how the folder is found and read."""
+"""The folder of plugins: how a function becomes a command, a schedule or a hook, and how the folder is read."""
 
 import importlib.util
 import inspect
@@ -13,7 +13,7 @@ from opsbot.commands import Catalogue, Command, command_from
 from opsbot.errors import ConfigError
 from opsbot.model import Level
 from opsbot.triggers.cron import checked
-from opsbot.triggers.functions import Schedule, shape
+from opsbot.triggers.functions import Hook, Schedule, shape
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,8 @@ _PACKAGE = Path(__file__).parent
 
 
 #: Makes what a function is to be, of the function itself and the name of its plugin.
-_Make = Callable[[_Function, str], Command | Schedule]
+_Thing = Command | Schedule | Hook
+_Make = Callable[[_Function, str], _Thing]
 
 
 @overload
@@ -60,6 +61,23 @@ def schedule(cron: str, *, room: str = "", name: str = "") -> Callable[[_Functio
     return _marking(make)
 
 
+@overload
+def hook(function: _Function) -> _Function: ...
+@overload
+def hook(*, name: str = ...) -> Callable[[_Function], _Function]: ...
+def hook(function: _Function | None = None, *, name: str = "") -> Any:
+    """Have a function called by other programs, at `/hooks/NAME` of the bot's server.
+
+    It is called only if the configuration names it, with a secret that the caller must know, and with the room where
+    its words go. NAME is for a hook that is not to be called as its function is.
+    """
+
+    def make(marked: _Function, plugin: str) -> Hook:
+        return Hook(**shape(marked, name=_called(marked, name), plugin=plugin))
+
+    return _marking(make) if function is None else _marking(make)(function)
+
+
 def _called(function: _Function, name: str) -> str:
     return (name or function.__name__).replace("_", "-")
 
@@ -78,6 +96,7 @@ class Loaded:
 
     commands: Catalogue
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    hooks: Mapping[str, Hook] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
@@ -89,7 +108,7 @@ def home() -> Path:
 
 def load(*folders: Path) -> Loaded:
     """Read all plugins of the folders; one that does not load is left out whole, and named."""
-    found: list[Command | Schedule] = []
+    found: list[_Thing] = []
     problems: list[str] = []
     seen: dict[str, Path] = {}
     for path in (path for folder in folders for path in _files(folder)):
@@ -106,6 +125,7 @@ def load(*folders: Path) -> Loaded:
     return Loaded(
         commands=Catalogue(one for one in found if isinstance(one, Command)),
         schedules={one.name: one for one in found if isinstance(one, Schedule)},
+        hooks={one.name: one for one in found if isinstance(one, Hook)},
         problems=tuple(problems),
     )
 
@@ -121,7 +141,7 @@ def _refuse_namesake(path: Path, seen: dict[str, Path]) -> None:
         raise ConfigError(f"There is a plugin of this name already, {other}: give this file another name.")
 
 
-def _refuse_twins(new: Sequence[Command | Schedule], known: Iterable[Command | Schedule]) -> None:
+def _refuse_twins(new: Sequence[_Thing], known: Iterable[_Thing]) -> None:
     taken = {word for one in known for word in _words_for(one)}
     for one in new:
         for word in _words_for(one):
@@ -130,13 +150,13 @@ def _refuse_twins(new: Sequence[Command | Schedule], known: Iterable[Command | S
             taken.add(word)
 
 
-def _words_for(one: Command | Schedule) -> list[tuple[str, str]]:
+def _words_for(one: _Thing) -> list[tuple[str, str]]:
     """Return what must be one thing's alone: its kind with each of its names."""
     aliases = one.aliases if isinstance(one, Command) else ()
     return [(type(one).__name__.lower(), word) for word in (one.name, *aliases)]
 
 
-def _things_in(path: Path) -> Iterator[Command | Schedule]:
+def _things_in(path: Path) -> Iterator[_Thing]:
     name = f"opsbot_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None  # noqa: S101 - a path that ends in .py has a loader

@@ -193,6 +193,18 @@ class Storage(Protocol):
         ...
 
 
+class Deliveries(Protocol):
+    """What other programs have delivered to hooks of plugins."""
+
+    async def known(self, cause: str) -> bool:
+        """Say whether a delivery was seen through before."""
+        ...
+
+    async def finish(self, cause: str, posts: Sequence[Post]) -> None:
+        """Note that a delivery was seen through, together with what was said, in one transaction; only once."""
+        ...
+
+
 class Engine(Protocol):
     """Runs jobs so that they outlive the process."""
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from opsbot.happened import Listener, nobody
-from opsbot.ports import Chat, Clock, Engine, Forge, Host, Inbox, Jobs, Outbox, Outside, Storage
+from opsbot.ports import Chat, Clock, Deliveries, Engine, Forge, Host, Inbox, Jobs, Outbox, Outside, Storage
 from opsbot.rulebook import Rulebook
-from opsbot.triggers.functions import Schedule
+from opsbot.triggers.functions import Hook, Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,9 @@ class Site(Rulebook):
     clock: Clock
     #: What plugins do at certain times, by name.
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    #: What other programs may call, by name.
+    hooks: Mapping[str, Hook] = field(default_factory=dict)
+    deliveries: Deliveries
     #: Gives what the plugin of a name remembers.
     storage: Callable[[str], Storage]
     #: Hears what happens.

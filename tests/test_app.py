@@ -148,3 +148,40 @@ async def test_a_bot_without_its_homeserver_lives_and_is_not_ready(config: Path,
     lines = [json.loads(line) for line in said.decode().splitlines()]
     assert [line["message"] for line in lines][:2] == ["at work", "homeserver lost"]
     assert "secret" not in said.decode()
+
+
+PLUGIN = '''
+from opsbot import Delivery, hook
+
+
+@hook
+async def pushed(ctx: Delivery) -> str:
+    """Say who pushed."""
+    return f"{ctx.json()['pusher']} pushed."
+'''
+
+
+async def test_a_running_bot_hears_its_hooks(config: Path, supervisor: Supervisor) -> None:
+    """A signed call is taken while the homeserver is away, and is in the outbox; the secret is not in the log."""
+    settings, secret = json.loads(config.read_text()), "0123456789abcdef"  # noqa: ASYNC240 - a small file, once
+    (config.parent / "mine").mkdir()
+    (config.parent / "mine" / "forge.py").write_text(PLUGIN)
+    (config.parent / "credentials" / "hook").touch(mode=0o600)
+    (config.parent / "credentials" / "hook").write_text(secret)
+    hooks = {"pushed": {"room": "!ops:example.org", "secret_file": "hook"}}
+    config.write_text(json.dumps(settings | {"plugins": [str(config.parent / "mine")], "hooks": hooks}))  # noqa: ASYNC240 - as above
+    headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": "1"}
+    async with bot(config, supervisor) as process:
+        await supervisor.hears("READY=1")
+        url = f"http://{settings['listen']}/hooks/pushed"
+        async with aiohttp.ClientSession() as session:
+            for _ in range(2):
+                async with session.post(url, json={"pusher": "eve"}, headers=headers) as answer:
+                    assert answer.status == 200
+        figures = await page(settings["listen"], "metrics")
+        process.send_signal(signal.SIGTERM)
+        _, said = await asyncio.wait_for(process.communicate(), WITHIN)
+
+    assert "opsbot_outbox_depth 1.0" in figures[1]
+    assert '"message": "hook called"' in said.decode()
+    assert secret not in said.decode()

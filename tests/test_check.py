@@ -31,6 +31,27 @@ FACTS = {
 }
 
 
+TOO_SHORT = "credential hook: is too short for hooks.pushed.secret_file; make one with `openssl rand -hex 32`."
+HOOK = '''
+from opsbot import hook, schedule
+
+
+@hook
+async def pushed() -> None:
+    """Say nothing."""
+
+
+@hook
+async def unwanted() -> None:
+    """Say nothing."""
+
+
+@schedule("0 9 * * *", room="#dev:clarun.xyz")
+async def standup() -> None:
+    """Say nothing."""
+'''
+
+
 def cli(*arguments: str | Path, environ: dict[str, str] | None = None) -> tuple[int, str]:
     """Run the command line; return its exit status and what it wrote."""
     done = subprocess.run(
@@ -46,9 +67,10 @@ def cli(*arguments: str | Path, environ: dict[str, str] | None = None) -> tuple[
 
 def test_the_example_is_well() -> None:
     """`opsbot check --offline` has nothing against the example, and ends with 0."""
-    assert cli("check", "--offline", "--config", EXAMPLE) == (
+    status, said = cli("check", "--offline", "--config", EXAMPLE)
+    assert (status, re.sub(r"\d+ load", "all load", said).splitlines()) == (
         0,
-        "ok    configuration: people 2, hosts 1, projects 1, services 7.\n",
+        ["ok    configuration: people 2, hosts 1, projects 1, services 7.", "ok    commands: all load."],
     )
 
 
@@ -71,6 +93,25 @@ def test_a_rule_about_no_command_is_told(tmp_path: Path) -> None:
     status, said = cli("check", "--offline", "--config", file)
     assert status == 1
     assert "FAIL  rules: rules[1] is about `rolback`, which is no command. Did you mean `rollback`?" in said
+
+
+def test_plugins_and_configuration_must_agree(tmp_path: Path) -> None:
+    """`opsbot check --offline` tells of hooks and schedules that no plugin has, of rooms, and, as a note, of others."""
+    (tmp_path / "forge.py").write_text(HOOK)
+    file = tmp_path / "config.yaml"
+    config = yaml.safe_load(EXAMPLE.read_text()) | {"plugins": [str(tmp_path)]}
+    entry = {"room": "#ops:clarun.xyz", "secret_file": "hook"}
+    file.write_text(yaml.safe_dump(config | {"hooks": {"pushed": entry, "pusht": entry}}))
+    status, said = cli("check", "--offline", "--config", file)
+    assert status == 1
+    assert said.splitlines()[2:] == [
+        "FAIL  plugins: No plugin has the hook pusht of `hooks`. Did you mean `pushed`?",
+        (
+            "FAIL  plugins: The schedule standup of the plugin forge does not run: #dev:clarun.xyz is not among "
+            "`rooms`. Give it another room: `schedules: {standup: {room: …}}`."
+        ),
+        "ok    plugins: The hook unwanted of the plugin forge answers nobody: `hooks` does not name it.",
+    ]
 
 
 def test_a_file_that_is_missing_is_told() -> None:
@@ -312,8 +353,8 @@ async def test_places_on_the_disk(world: World) -> None:
     """A folder that is missing, for the database or for commands, is told; so is a plugin that does not load."""
     found = await world.fails(database=f"sqlite:///{world.folder}/none/opsbot.db", plugins=["/none"])
     assert found == [
-        f"database: there is no folder {world.folder}/none; make it, owned by the bot's user.",
         "commands: There is no folder /none; correct `plugins`.",
+        f"database: there is no folder {world.folder}/none; make it, owned by the bot's user.",
     ]
     (world.folder / "broken.py").write_text("nonsense")
     [broken] = await world.fails(plugins=[str(world.folder)])
@@ -335,6 +376,17 @@ async def test_a_database_of_postgresql(world: World, postgres: Postgres) -> Non
     assert await world.fails(database=url, database_password_file="database") == [
         f"database: opsbot may make no tables there: ALTER DATABASE bot{name} OWNER TO opsbot."
     ]
+
+
+async def test_a_secret_that_can_be_guessed(world: World) -> None:
+    """The secret of a hook that is too short is told, with how to make one."""
+    (world.folder / "mine").mkdir()
+    (world.folder / "mine" / "forge.py").write_text(HOOK)
+    room = world.config["rooms"][0]
+    more = {"plugins": [str(world.folder / "mine")], "listen": "127.0.0.1:0", "schedules": {"standup": {"room": room}}}
+    for secret, found in (("1234567890123456", []), ("123456789012345", [TOO_SHORT])):
+        world.secret("hook", secret)
+        assert await world.fails(hooks={"pushed": {"room": room, "secret_file": "hook"}}, **more) == found
 
 
 async def test_the_whole_check_from_the_command_line(world: World) -> None:

@@ -53,7 +53,7 @@ def test_the_example_is_a_configuration() -> None:
 def test_the_example_shows_every_key() -> None:
     """Every key that the bot knows stands in config.example.yaml; what not everybody has, as a comment."""
     text = EXAMPLE.read_text()
-    commented = re.sub(r"# (?=password_file:|credentials:|schedules:|alone:|database_password_file:)", "", text)
+    commented = re.sub(r"# (?=password_file:|credentials:|schedules:|hooks:|alone:|database_password_file:)", "", text)
     shown = keys_in(yaml.safe_load(text)) | keys_in(yaml.safe_load(re.sub(r"(?m)^# (?=  )", "", commented)))
     assert set(all_keys(Config)) - shown == set()
 
@@ -92,7 +92,7 @@ def keys_in(data: Any) -> set[tuple[str | int, ...]]:
         found.add((key,))
         if not isinstance(value, dict):
             continue
-        named = key in {"people", "hosts", "projects", "services", "schedules"}
+        named = key in {"people", "hosts", "projects", "services", "schedules", "hooks"}
         for inner in value.values() if named else [value]:
             found |= {(key, "*", *path) if named else (key, *path) for path in keys_in(inner)}
     return found
@@ -251,6 +251,11 @@ def test_nothing_at_all_is_told_as_what_is_missing() -> None:
         ("database", "mysql://db/opsbot", "database", "or like postgresql://opsbot@db.example.org/opsbot"),
         ("database_password_file", "db", "database_password_file", "means nothing for a file of SQLite"),
         ("plugins", ["plugins"], "plugins[1]", "must be an absolute path"),
+        ("schedules.standup", {"room": "#ops:clarun.xzy"}, "schedules.standup.room", "did you mean #ops:clarun.xyz?"),
+        ("schedules.Stand Up", {"room": "#ops:clarun.xyz"}, "schedules.Stand Up", "is no name"),
+        ("hooks.pushed", {"room": "#ops:clarun.xyz", "secret_file": "x"}, "hooks", "fill in `listen`"),
+        ("hooks.pushed", {"room": "#dev:clarun.xyz", "secret_file": "x"}, "hooks.pushed.room", "is not among rooms"),
+        ("hooks.pushed", {"room": "#ops:clarun.xyz"}, "hooks.pushed.secret_file", "is missing."),
         ("bridge", {"bot": "@slackbot:evil.org", "team": "T0TEAM"}, "bridge.bot", "on the bot's own server"),
         ("bridge", {"bot": "@slackbot:clarun.xyz", "team": "acme"}, "bridge.team", "Slack team id"),
     ],
@@ -321,7 +326,8 @@ def test_the_environment_replaces_a_key() -> None:
 @pytest.mark.parametrize("path", list(all_keys(Config)))
 def test_every_key_can_be_replaced(path: tuple[str, ...]) -> None:
     """There is no key that an environment variable does not reach: a wrong value is reported with its name."""
-    names = {"people": "DAN", "hosts": "OPS_JRZ1", "projects": "HELLO_BOT", "services": "WEB", "schedules": "STANDUP"}
+    names = {"people": "DAN", "hosts": "OPS_JRZ1", "projects": "HELLO_BOT", "services": "WEB"}
+    names |= {"schedules": "STANDUP", "hooks": "PUSHED"}
     variable = "OPSBOT_" + "__".join(names[path[0]] if part == "*" else part.upper() for part in path)
     with pytest.raises(BadConfigError) as caught:
         parse(EXAMPLE.read_text(), {variable: "\x7f"})

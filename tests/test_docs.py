@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from opsbot import plugins
+from opsbot import config, plugins
 from opsbot.commands import Command
 from tests.test_floors import BESIDE, FLOORS
 
@@ -145,15 +145,24 @@ def test_the_floors_of_the_page_are_those_of_the_test() -> None:
 
 
 def test_the_examples_for_authors_work(tmp_path: Path) -> None:
-    """The command and its conversations in docs/plugins.md work as they stand there."""
+    """The plugins and their conversations in docs/plugins.md work as they stand there, with a plain `pytest`."""
     for text in blocks(TOP / "docs" / "plugins.md", "python"):
         name, _, code = text.removeprefix("# ").partition("\n")
-        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(code)
-    argv = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", str(tmp_path))
-    done = subprocess.run(argv, cwd=TOP, capture_output=True, text=True, check=False)
+    argv = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path))
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert "2 passed" in done.stdout
+    assert "4 passed" in done.stdout
+    loaded = plugins.load(plugins.home(), tmp_path)
+    assert (loaded.problems, list(loaded.schedules), list(loaded.hooks)) == ((), ["morning"], ["kettle"])
+
+
+def test_the_configuration_for_authors_is_one() -> None:
+    """The keys in docs/plugins.md are keys of the configuration."""
+    (text,) = blocks(TOP / "docs" / "plugins.md", "yaml")
+    example = (TOP / "config.example.yaml").read_text().replace("#ops:clarun.xyz", "#ops:example.org")
+    kept = re.sub(r"(?m)^(plugins|listen): .*$", "", example)
+    assert config.parse(kept + text).hooks["kettle"].room == "#ops:example.org"
 
 
 def test_nothing_names_where_it_was_made() -> None:

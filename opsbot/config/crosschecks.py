@@ -152,7 +152,9 @@ def _terms(path: Path, terms: Mapping[str, Any], data: Mapping[str, Any]) -> Ite
 
 
 def _triggers(data: Mapping[str, Any]) -> Iterator[Finding]:
-    for section in ("schedules",):
+    if data.get("hooks") and not data.get("listen"):
+        yield ("hooks",), "cannot be called while the bot listens nowhere: fill in `listen`, or leave this out."
+    for section in ("schedules", "hooks"):
         for name, entry in _entries(data, section).items():
             if isinstance(room := entry.get("room"), str):
                 yield from _missing((section, name, "room"), [room], "rooms", _words(data, "rooms"))

@@ -155,6 +155,13 @@ class Schedule(_Section):
     room: g.Room = Field(description="the room that it speaks in, one of `rooms`")
 
 
+class Hook(_Section):
+    """What a hook of a plugin is told, and who may call it."""
+
+    room: g.Room = Field(description="the room where its words go, one of `rooms`")
+    secret_file: g.Secret = Field(description="the name of the credential with the secret that its caller knows")
+
+
 class Config(_Section):
     """Everything that the bot is told."""
 
@@ -185,6 +192,7 @@ class Config(_Section):
     listen: g.Listen | None = Field(None, description="where the bot's own pages are, like 127.0.0.1:9464")
     plugins: tuple[g.Folder, ...] = Field((), description="further folders of commands")
     schedules: dict[g.TriggerName, Schedule] = Field(default_factory=dict, description="rooms of plugins' schedules")
+    hooks: dict[g.TriggerName, Hook] = Field(default_factory=dict, description="hooks that other programs may call")
     credentials: g.Folder | None = Field(None, description="the folder of secrets, where systemd gives none")
 
     @property
@@ -232,5 +240,7 @@ class Config(_Section):
             "homeserver.password_file": self.homeserver.password_file,
             "forge.token_file": self.forge.token_file if self.forge else None,
             "database_password_file": self.database_password_file,
-        } | {f"hosts.{name}.key_file": host.key_file for name, host in self.hosts.items()}
+        }
+        named |= {f"hosts.{name}.key_file": host.key_file for name, host in self.hosts.items()}
+        named |= {f"hooks.{name}.secret_file": hook.secret_file for name, hook in self.hooks.items()}
         return {path: file for path, file in named.items() if file}

@@ -138,9 +138,18 @@ verdicts = Table(
     UniqueConstraint("job_id", "system", "base"),
 )
 
+#: What other programs have delivered to hooks of plugins.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("cause", String, primary_key=True),
+    Column("at", DateTime, nullable=False),
+)
+
 Index("outbox_queue", outbox.c.state, outbox.c.room_id, outbox.c.seq)
 Index("outbox_edits", outbox.c.edits, outbox.c.state)
 Index("outbox_event", outbox.c.event_id)
+Index("deliveries_at", deliveries.c.at)
 Index("inbox_open", inbox.c.done_at, inbox.c.seq)
 
 

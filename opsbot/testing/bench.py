@@ -1,9 +1,11 @@
 """The conversation bench: say something as somebody, and read what was answered."""
 
 import itertools
+import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,12 +15,14 @@ from opsbot.bot import Bot
 from opsbot.config import Config
 from opsbot.consent import Request
 from opsbot.errors import ChatUnreachableError
+from opsbot.hooks import Answer, Hooks
 from opsbot.jobs.consent import request_cause
 from opsbot.jobs.runner import perform
-from opsbot.model import Job, Message
+from opsbot.model import Job, Json, Message
 from opsbot.plugins import Loaded, home, load
 from opsbot.site import Site
 from opsbot.store.database import Database
+from opsbot.store.deliveries import Deliveries
 from opsbot.store.inbox import Inbox
 from opsbot.store.ledger import Ledger
 from opsbot.store.outbox import Outbox
@@ -28,8 +32,11 @@ from opsbot.testing.engine import FakeEngine
 from opsbot.testing.host import FakeHost
 from opsbot.timetable import tick
 from opsbot.triggers.grants import faults, granted
+from opsbot.triggers.signed import signature
 
 ROOM = "!ops:example.org"
+#: What a caller of any hook of a bench must know.
+SECRET = "the secret of a bench's hooks"  # noqa: S105 - it opens nothing
 
 #: A small team: each person is called as their level, with one Matrix account.
 _TEAM = {
@@ -63,6 +70,17 @@ def configuration(**more: object) -> Config:
     return Config.model_validate({**usual, **more})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Posted:
+    """What came of a call of a hook."""
+
+    #: The HTTP status and the sentence that the caller was answered.
+    status: int
+    sentence: str
+    #: What was posted in the hook's room; empty for nothing.
+    said: str
+
+
 class Bench:
     """A whole bot with a real database, over a fake homeserver, host and engine."""
 
@@ -81,8 +99,10 @@ class Bench:
         self.site = Site(
             config=config,
             commands=plugins.commands,
-            problems=(*plugins.problems, *faults(config, plugins.schedules)),
+            problems=(*plugins.problems, *faults(config, plugins.schedules, plugins.hooks)),
             schedules=granted(config, plugins.schedules),
+            hooks=plugins.hooks,
+            deliveries=Deliveries(database),
             hosts=dict.fromkeys(config.hosts, self.host),
             inbox=Inbox(database),
             ledger=Ledger(database),
@@ -96,18 +116,24 @@ class Bench:
         )
         # Late: a test may give the bench another site.
         self.engine.perform = lambda job_id, run: perform(job_id, run, self.site)
-        self.engine.on_tick = partial(tick, site=self.site)
+        self.engine.on_tick = lambda name, at, run: tick(name, at, run, self.site)
         self.bot = Bot(self.site)
+        self._hooks = Hooks(self.site, dict.fromkeys(config.hooks, SECRET))
         #: What is in the room: event id -> words, edits applied.
         self.room: dict[str, str] = {}
 
     @classmethod
     @asynccontextmanager
     async def open(cls, folder: Path, *plugins: Path, **config: object) -> AsyncIterator[Self]:
-        """Open a bench in a folder; PLUGINS are further folders of commands, CONFIG replaces keys."""
+        """Open a bench in a folder; PLUGINS are further folders of them, CONFIG replaces keys of the configuration.
+
+        Without the key `hooks`, every hook of the plugins may be called.
+        """
         database = Database(f"sqlite:///{folder / 'opsbot.db'}")
+        loaded = load(home(), *plugins)
+        hooks = {name: {"room": ROOM, "secret_file": "hook"} for name in loaded.hooks}
         try:
-            yield cls(database, configuration(**config), load(home(), *plugins))
+            yield cls(database, configuration(**{"hooks": hooks, **config}), loaded)
         finally:
             await database.close()
 
@@ -144,6 +170,26 @@ class Bench:
         if schedule not in self.site.schedules:
             raise LookupError(f"There is no schedule {schedule}; {self.site.problems or sorted(self.site.schedules)}")
         return await self._heard(self.engine.tick(schedule, at or self.clock.now()))
+
+    async def post(
+        self, hook: str, body: Json, *, event: str = "", delivery: str = "", headers: Mapping[str, str] | None = None
+    ) -> Posted:
+        """Call a HOOK as Forgejo does, signed; return what it was answered, and what was posted in its room.
+
+        BODY is bytes, or a value that goes as JSON. EVENT is what happened, like `push`; the same DELIVERY twice is one
+        that the sender repeats. HEADERS, their names in small letters, replace those of Forgejo.
+        """
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        usual = {"content-type": "application/json", "x-forgejo-signature": signature(data, SECRET)}
+        usual |= {"x-forgejo-event": event} if event else {}
+        usual |= {"x-forgejo-delivery": delivery} if delivery else {}
+        answers: list[Answer] = []
+
+        async def call() -> None:
+            answers.append(await self._hooks.receive(hook, usual if headers is None else headers, data))
+
+        said = await self._heard(call())
+        return Posted(status=answers[0].status, sentence=answers[0].sentence, said=said)
 
     async def _heard(self, work: Awaitable[object]) -> str:
         before = dict(self.room)

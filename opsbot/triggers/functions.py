@@ -10,7 +10,7 @@ from typing import Any
 from opsbot.commands import CONTEXT
 from opsbot.errors import OpsbotError
 from opsbot.model import Text
-from opsbot.render.text import fit, words
+from opsbot.render.text import fit, join, words
 
 #: Seconds that the function of a schedule or a hook may take.
 LONGEST = 60
@@ -41,9 +41,9 @@ class Trigger:
             case None | "":
                 return None
             case str():
-                return fit(words(result))
+                return _fit(words(result))
             case Text():
-                return fit(result)
+                return _fit(result)
         raise TypeError(f"{self.name} must return a str, a Text or None, not {type(result).__name__}.")
 
 
@@ -60,6 +60,12 @@ class Schedule(Trigger):
 @dataclass(frozen=True, kw_only=True)
 class Hook(Trigger):
     """A function that is called by another program, over HTTP."""
+
+
+def _fit(text: Text) -> Text:
+    # The bridge takes commands from the bot's account: what others wrote must not begin like one.
+    quiet = join("> ", text) if text.body.lstrip().startswith("!") else text
+    return fit(quiet)
 
 
 def shape(function: Function, *, name: str, plugin: str) -> dict[str, Any]:

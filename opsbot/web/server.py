@@ -1,4 +1,4 @@
-"""The bot's own HTTP server: for those who watch it, on the machine that it runs on."""
+"""The bot's own HTTP server: for those who watch it, and for programs that call hooks of plugins."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +11,8 @@ from opsbot.errors import ConfigError
 
 Sentence = Callable[[], Awaitable[str | None]]
 
+#: Bytes of the largest body of a request.
+LARGEST = 1024 * 1024
 _UNAVAILABLE = 503
 
 
@@ -50,7 +52,7 @@ def _verdict(problem: Sentence) -> Callable[[web.Request], Awaitable[web.Respons
 @asynccontextmanager
 async def serve(listen: str, routes: Sequence[web.RouteDef]) -> AsyncIterator[str]:
     """Serve ROUTES at ADDRESS:PORT, or at the path of a Unix socket; give where. Raises ConfigError if it is taken."""
-    app = web.Application()
+    app = web.Application(client_max_size=LARGEST)
     app.add_routes(routes)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
