@@ -15,6 +15,8 @@ from opsbot.site import Site
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
 #: Seconds for which something else than the host may answer: a switch takes its helper away for a moment.
 _STRANGER = 60.0
+#: How often a build that died is begun anew: it changes nothing, so it may be given up.
+_BUILDS = 3
 #: Seconds between two looks at a host that has had our word and has not yet acted on it.
 _GLANCE = 0.3
 #: What a part of a job on the host is while it is at work.
@@ -115,7 +117,7 @@ class Work:
 
     async def watch(self, stage: str, order: Order, *, at_work: frozenset[str] = AT_WORK) -> Json:
         """Follow an order that was given until its part is no longer AT_WORK; what was lost is ordered anew."""
-        offset = 0
+        offset, died = 0, 0
         while True:
             try:
                 async for line in self.host.follow(order.on_host, order.part, offset, seconds=20):
@@ -124,8 +126,11 @@ class Work:
                         await self.progress.log(line["text"])
                     await self._pass_on_cancel(order)
                 state = (await self.host.ask("state", {"job": order.on_host}))[order.part] or {"status": "lost"}
+                died += state["status"] == "lost"
+                state = self._given_up(order, died) or state
                 if state["status"] == "lost":
-                    await self.ask(stage, order.verb, stubborn=True, job=order.on_host, **order.arguments)
+                    stubborn = order.part != "prepare"
+                    await self.ask(stage, order.verb, stubborn=stubborn, job=order.on_host, **order.arguments)
             except (HostError, HostUnreachableError) as error:
                 if order.part == "prepare" and await self.cancelled_by():
                     return {"status": "cancelled"}
@@ -138,6 +143,12 @@ class Work:
                 return {**state, "cancelled_by": await self.cancelled_by()}
             elif state["status"] == "waiting":
                 await self.site.clock.sleep(_GLANCE)
+
+    def _given_up(self, order: Order, died: int) -> Json:
+        if order.part != "prepare" or died <= _BUILDS:
+            return None
+        said = f"its process on `{self.job.host}` died {died} times without a word; has it room and memory left?"
+        return {"status": "failed", "error": {"code": "lost", "message": said}}
 
     async def _pass_on_cancel(self, order: Order) -> None:
         if not await self.cancelled_by():

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from opsbot.onhost import VERSION, files, grammar
 from opsbot.onhost.config import Config, load
-from opsbot.onhost.errors import HostError
+from opsbot.onhost.errors import HostError, told
 from opsbot.onhost.state import ENDED, folders, job_state
 from opsbot.onhost.verbs import VERBS, answer
 
@@ -59,7 +59,7 @@ def ssh(config: Path) -> int:
             raise
         except Exception as error:  # noqa: BLE001 - the bot is answered whatever happens
             traceback.print_exc()
-            last = {"ok": False, "error": {"code": "failed", "message": f"{type(error).__name__}: {error}"[:500]}}
+            last = {"ok": False, "error": told(error).as_json()}
         _emit(last)
     except BrokenPipeError:
         # Python would complain once more when it flushes at its end.

@@ -12,7 +12,7 @@ from typing import Any
 
 from opsbot.onhost import files, git, lockfile, nix
 from opsbot.onhost.config import Config
-from opsbot.onhost.errors import HostError, StoppedError
+from opsbot.onhost.errors import HostError, StoppedError, told
 from opsbot.onhost.repository import Repository
 from opsbot.onhost.run import Done, must, run
 from opsbot.onhost.state import all_jobs, asked, cancelled, folders, real
@@ -81,8 +81,9 @@ class Preparation:
             self._say(error.message)
             self._tell("failed", error=error.as_json())
         except Exception as error:  # noqa: BLE001 - the end of a job must be written down, whatever it was
-            self._say(traceback.format_exc())
-            self._tell("failed", error={"code": "failed", "message": f"{type(error).__name__}: {error}"[:500]})
+            with suppress(OSError):  # the disk may be full, and the end fits where the log does not
+                self._say(traceback.format_exc())
+            self._tell("failed", error=told(error).as_json())
         finally:
             shutil.rmtree(self.folder / "source", ignore_errors=True)
 

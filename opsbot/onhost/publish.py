@@ -2,12 +2,13 @@
 
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from opsbot.onhost import files, git, lockfile
 from opsbot.onhost.config import Config
-from opsbot.onhost.errors import HostError
+from opsbot.onhost.errors import HostError, told
 from opsbot.onhost.repository import Repository
 from opsbot.onhost.state import activation, folders, real
 from opsbot.onhost.systems import commit_of_running, pins_of
@@ -138,16 +139,13 @@ def publish(config: Config, job: str) -> None:
             return
         files.write_json(path, {"status": "running", "at": time.time()})
         try:
-            told = _publish(config, job)
-            result = {"status": "published", **told}
+            result = {"status": "published", **_publish(config, job)}
         except HostError as error:
             result = {"status": "failed", "error": error.as_json()}
         except Exception as error:  # noqa: BLE001 - the end must be written down, whatever it was
-            (folder / "log").write_text(traceback.format_exc(), encoding="utf-8")
-            result = {
-                "status": "failed",
-                "error": {"code": "failed", "message": f"{type(error).__name__}: {error}"[:500]},
-            }
+            with suppress(OSError):  # the disk may be full, and the end fits where the log does not
+                (folder / "log").write_text(traceback.format_exc(), encoding="utf-8")
+            result = {"status": "failed", "error": told(error).as_json()}
         files.write_json(path, {**result, "at": time.time()})
 
 

@@ -72,9 +72,9 @@ def asked(draw: st.DrawFn) -> tuple[str, bytes]:
     verb = draw(st.sampled_from(sorted(VERBS)))
     if draw(st.integers(0, 9)) == 0:
         return verb, draw(st.binary(max_size=200))
-    names = [one.name for one in VERBS[verb].arguments if one.required or draw(st.booleans())]
+    names = [one.name for one in VERBS[verb].arguments if one.required or draw(st.integers(0, 1)) == 1]
     said: dict[str, Any] = {name: draw(TRUE[name]) for name in names}
-    if names and draw(st.booleans()):
+    if names and draw(st.integers(0, 1)) == 1:
         said[draw(st.sampled_from(names))] = draw(ODD)
     if draw(st.integers(0, 2)) == 0:
         said |= draw(st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=8), ANYTHING, max_size=2))

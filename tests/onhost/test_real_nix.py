@@ -99,6 +99,29 @@ async def test_a_flake_that_is_wrong_is_an_error_of_evaluation(machine: NixMachi
     assert "package" in result["error"]["message"]
 
 
+async def test_a_platform_that_does_not_evaluate_changes_nothing(machine: NixMachine, bench: Bench) -> None:
+    """A wanted commit of the platform that does not evaluate is told with Nix's error; a project still deploys."""
+    before = machine.running()
+    machine.repositories.platform.commit("Oops", {"flake.nix": "{ outputs = { self }: { nixosConfigurations = ; }; }"})
+    result = await bench.prepare("job1", "platform")
+    assert (result["status"], result["error"]["code"]) == ("failed", "evaluate")
+    assert result["error"]["message"].startswith("error: ")
+    assert "syntax error" in "\n".join(result["tail"])
+    assert machine.running() == before == bench.default()
+    machine.repositories.projects["hello-bot"].commit("Release 1.1", project_files("hello-bot", "1.1"))
+    assert (await bench.prepare("job2"))["status"] == "built"
+
+
+async def test_an_input_that_the_platform_does_not_have_is_refused(machine: NixMachine, bench: Bench) -> None:
+    """Nix would only warn of an input that there is not, and build what runs; the host refuses it by its name."""
+    machine.repositories.projects["hello-bot"].commit("Release 1.1", project_files("hello-bot", "1.1"))
+    bench.change_project("hello-bot", input="hello-bott")
+    result = await bench.prepare("job1")
+    assert (result["status"], result["error"]["code"]) == ("failed", "lock")
+    assert result["error"]["message"] == "The platform's flake.lock has no input hello-bott of its own."
+    assert "system" not in result
+
+
 async def test_a_service_that_dies_takes_the_deploy_back(machine: NixMachine, bench: Bench) -> None:
     """A deploy whose service dies is undone, with the last lines of that service."""
     crashing = project_files("hello-bot", "1.2", "crashes")

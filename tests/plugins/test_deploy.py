@@ -466,3 +466,23 @@ async def test_publishing_needs_the_rights_on_the_project(tmp_path: Path) -> Non
         assert "No: ana is deployer for web-shop, not for hello-bot." in await bench.say(
             "@ana:example.org", "!publish 1"
         )
+
+
+async def test_a_build_that_keeps_dying_is_given_up(bench: Bench) -> None:
+    """A build whose process dies again and again ends the job with a sentence; it is not begun anew for ever."""
+    bench.host.endings["prepare"] = {"status": "lost"}
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "was not built: its process on `ops-jrz1` died 4 times without a word" in answer
+    assert bench.host.activations == []
+
+
+async def test_the_same_deploy_twice_at_once_is_done_once(bench: Bench) -> None:
+    """Two people who deploy the same at the same time get one generation; the second reads that it runs already."""
+    answers = await asyncio.gather(bench.say("deployer", "!deploy hello-bot"), bench.say("admin", "!deploy hello-bot"))
+
+    told = "\n".join(answers)
+    assert "runs on `ops-jrz1`: generation 32" in told
+    assert "is what runs on `ops-jrz1` already; nothing was changed." in told
+    assert len(bench.host.generations) == 2
