@@ -48,7 +48,9 @@ TRUE: dict[str, st.SearchStrategy[Any]] = {
     "note": st.text(max_size=40),
     "reason": st.text(max_size=40),
     "held": st.lists(st.sampled_from(["hello-bot", "shop"]), max_size=2),
+    "despite": st.text(max_size=40),
     "base": st.just(f"/nix/store/{SYSTEM}"),
+    "system": st.just(f"/nix/store/{SYSTEM}"),
     "window": st.integers(0, 4000),
     "generation": st.integers(-1, 40),
     "unit": st.sampled_from(["nginx.service", "hello-bot.service", "opsbot-revert@job1.service"]),
@@ -73,7 +75,7 @@ def asked(draw: st.DrawFn) -> tuple[str, bytes]:
     if draw(st.integers(0, 9)) == 0:
         return verb, draw(st.binary(max_size=200))
     names = [one.name for one in VERBS[verb].arguments if one.required or draw(st.integers(0, 1)) == 1]
-    said: dict[str, Any] = {name: draw(TRUE[name]) for name in names}
+    said: dict[str, Any] = {name: draw(TRUE.get(name, ANYTHING)) for name in names}
     if names and draw(st.integers(0, 1)) == 1:
         said[draw(st.sampled_from(names))] = draw(ODD)
     if draw(st.integers(0, 2)) == 0:
