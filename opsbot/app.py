@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn, Self
 
 from opsbot import notify
+from opsbot.backups import settle_down
 from opsbot.bot import Bot
 from opsbot.config import Config
 from opsbot.connect import database_place, forgejo, prober, ssh_host
@@ -37,6 +38,7 @@ from opsbot.store.lead import FileLead, SessionLead, lead_of
 from opsbot.store.ledger import Ledger
 from opsbot.store.memory import Memory
 from opsbot.store.outbox import Outbox
+from opsbot.store.restored import restored_at
 from opsbot.store.storage import PluginStorage
 from opsbot.timetable import tick
 from opsbot.triggers.grants import faults, granted
@@ -90,6 +92,7 @@ class App:
         async with AsyncExitStack() as stack:
             database = Database(database_place(config, credentials), lead=lead)
             stack.push_async_callback(database.close)
+            await settle_down(database, config)
             engine = make_engine(config.database, pool=database.pool)
             ledger, outbox, inbox = Ledger(database), Outbox(database), Inbox(database)
             wake, oversight = asyncio.Event(), Oversight(config.hosts)
@@ -139,14 +142,15 @@ class App:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; open jobs go on at the next start."""
-        self._engine.launch(partial(perform, site=self.site), partial(tick, site=self.site))
+        since = await restored_at(self._database)
+        self._engine.launch(partial(perform, site=self.site), partial(tick, site=self.site, since=since))
         try:
             async with self._server() as place, asyncio.TaskGroup() as tasks:
                 log.info("at work", extra={"listen": place})
                 watch = self._engine.watch(partial(self.site.ledger.jobs, open_only=True), self._give_up)
                 work = (self.edge.run(), self.bot.run(), watch, self._database.keep())
                 workers = [tasks.create_task(one) for one in work]
-                await self._engine.keep(self._times(), self.site.config.zone)
+                await self._engine.keep(self._times(), self.site.config.zone, since=since)
                 notify.ready()
                 give_back()
                 await stop.wait()

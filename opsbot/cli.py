@@ -66,8 +66,15 @@ def parser() -> argparse.ArgumentParser:
     )
     policy.set_defaults(do=_policy)
 
+    backup = verbs.add_parser("backup", help="copy the bot's database, while it runs or not")
+    backup.add_argument("file", type=Path, metavar="FILE", help="where to; a former backup there is replaced")
+    backup.set_defaults(do=_backup)
+    restore = verbs.add_parser("restore", help="put a backup in the place of the database of a bot that does not run")
+    restore.add_argument("file", type=Path, metavar="FILE", help="what `opsbot backup` made")
+    restore.set_defaults(do=_restore)
+
     place = os.environ.get(FILE_VARIABLE, CONFIG)
-    for one in (run, check, policy):
+    for one in (run, check, policy, backup, restore):
         one.add_argument("--config", type=Path, default=Path(place), metavar="FILE", help=f"instead of {place}")
     return whole
 
@@ -101,6 +108,22 @@ def _check(chosen: argparse.Namespace) -> int:
 
     logging.disable(logging.CRITICAL)
     return 0 if asyncio.run(lines()) else 1
+
+
+def _backup(chosen: argparse.Namespace) -> int:
+    config = load(chosen.config, os.environ)
+    from opsbot.backups import backup  # noqa: PLC0415 - the other commands start faster without it
+
+    sys.stdout.write(backup(config, os.environ, chosen.file) + "\n")
+    return 0
+
+
+def _restore(chosen: argparse.Namespace) -> int:
+    config = load(chosen.config, os.environ)
+    from opsbot.backups import restore  # noqa: PLC0415 - the other commands start faster without it
+
+    sys.stdout.write(restore(config, os.environ, chosen.file) + "\n")
+    return 0
 
 
 def _policy(chosen: argparse.Namespace) -> int:

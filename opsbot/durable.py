@@ -121,16 +121,16 @@ class Engine:
         with SetWorkflowID(job.id):
             await DBOS.start_workflow_async(self._workflow, job.id)
 
-    async def keep(self, schedules: Mapping[str, str], zone: ZoneInfo) -> None:
+    async def keep(self, schedules: Mapping[str, str], zone: ZoneInfo, *, since: datetime | None = None) -> None:
         """Keep these SCHEDULES and no others: cron expressions by name, read in ZONE.
 
         Of the times that a known schedule missed while the bot was away, only the newest is made up for, and only if
-        it is less than an hour ago.
+        it is less than an hour ago and after SINCE.
         """
         # All of it waits for the disk.
-        await asyncio.to_thread(self._keep, schedules, zone)
+        await asyncio.to_thread(self._keep, schedules, zone, since)
 
-    def _keep(self, schedules: Mapping[str, str], zone: ZoneInfo) -> None:
+    def _keep(self, schedules: Mapping[str, str], zone: ZoneInfo, since: datetime | None) -> None:
         known = {one["schedule_name"]: one for one in DBOS.list_schedules(workflow_name=_SCHEDULED)}
         for name in known.keys() - schedules.keys():
             DBOS.delete_schedule(name)
@@ -138,7 +138,8 @@ class Engine:
         now = datetime.now(zone)
         for name, cron in schedules.items():
             same = name in known and (known[name]["schedule"], known[name]["cron_timezone"]) == (cron, zone.key)
-            if same and now - (missed := newest(cron, now)) < _MISSED:
+            missed = newest(cron, now)
+            if same and now - missed < _MISSED and (since is None or missed > since):
                 DBOS.backfill_schedule(name, missed - timedelta(seconds=1), now)
 
     def _entry(self, name: str, cron: str, zone: ZoneInfo) -> ScheduleInput:

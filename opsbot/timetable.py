@@ -19,8 +19,13 @@ TOO_LATE = 3600
 _PATIENCE = 5
 
 
-async def tick(name: str, at: datetime, run: Run, site: Site) -> None:
-    """Call the schedule NAME for the time AT, and post what it says once; after a crash it goes on where it was."""
+async def tick(name: str, at: datetime, run: Run, site: Site, since: datetime | None = None) -> None:
+    """Call the schedule NAME for the time AT, and post what it says once; after a crash it goes on where it was.
+
+    Times before SINCE are not the bot's to remember: it may have been there.
+    """
+    if since is not None and at <= since:
+        return
     schedule = site.schedules.get(name)
     if schedule is None:
         log.warning("schedule gone", extra={"schedule": name})

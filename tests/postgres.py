@@ -128,6 +128,12 @@ class Postgres:
             server.send_signal(signal.SIGINT)
             server.wait(PATIENCE)
 
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs as the superuser."""
+        place = ["--host", str(self.folder), "--username=postgres"]
+        command = [str(self._programs / program), *place, *arguments]
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
+
     def ask(self, database: str, statement: str) -> str:
         """Run one statement as the superuser; return what it gives."""
         command = [str(self._programs / "psql"), "--no-psqlrc", "--quiet", "--tuples-only", "--no-align"]

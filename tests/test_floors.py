@@ -43,7 +43,7 @@ FLOORS = {
         "hooks",
     ),
     "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs", "bridge"),
-    "top": ("app", "check", "cli", "connect", "expected", "oversight", "standby", "__main__"),
+    "top": ("app", "check", "cli", "connect", "expected", "oversight", "standby", "backups", "__main__"),
 }
 #: What stands beside the floors, and the parts that each may import.
 BESIDE = {

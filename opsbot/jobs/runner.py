@@ -17,8 +17,8 @@ from opsbot.site import Site
 async def perform(job_id: str, run: Run, site: Site) -> None:
     """Do a job; called again after a crash, it goes on at the step that was cut off."""
     job = await site.ledger.job(job_id)
-    if job is None:
-        return  # its row was lost with a restored database: there is nobody to tell
+    if job is None or job.ended_at is not None:
+        return  # a restored database has no row of it, or has ended it: there is nobody to tell
     site.tell(JobBegun(job=job))
     work = Work(job, site, run)
     ending = await _ending(work)

@@ -16,7 +16,9 @@ from opsbot.store.outbox import insert_posts
 from opsbot.store.schema import inbox, seen_rooms
 from opsbot.store.texts import clean
 
-_POSITION_AT = f"{POSITION}.at"
+POSITION_AT = f"{POSITION}.at"
+#: What was said before this Unix time is not accepted any more: its ids are forgotten.
+FLOOR = "inbox.floor"
 #: What an SQL statement takes as a list, with room to spare.
 _CHUNK = 500
 
@@ -24,7 +26,7 @@ _CHUNK = 500
 class Inbox:
     """Accepted messages; implements the ports `Inbox` and `Mailbox`.
 
-    The id of an event is kept for ever; its words only until it is finished.
+    The words of an event are kept until it is finished; its id as long as it could come again.
     """
 
     def __init__(self, database: Database) -> None:
@@ -35,7 +37,7 @@ class Inbox:
     ) -> None:
         """Store new messages, the sync position and the last event SEEN of each room, in one transaction.
 
-        Messages that are known already are dropped.
+        Messages that are known already are dropped, and those that are from before what the bot remembers.
         """
 
         def change(connection: Connection) -> None:
@@ -43,7 +45,7 @@ class Inbox:
             _look(connection, seen or {})
             if position is not None:
                 put(connection, POSITION, position)
-                put(connection, _POSITION_AT, str(time.time()))
+                put(connection, POSITION_AT, str(time.time()))
 
         await self._database.write(change)
 
@@ -52,7 +54,7 @@ class Inbox:
 
         def find(connection: Connection) -> tuple[str, float] | None:
             position = get(connection, POSITION)
-            return None if position is None else (position, float(get(connection, _POSITION_AT) or 0))
+            return None if position is None else (position, float(get(connection, POSITION_AT) or 0))
 
         return await self._database.read(find)
 
@@ -110,8 +112,16 @@ def _known(connection: Connection, event_ids: Collection[str]) -> frozenset[str]
     return frozenset(found)
 
 
+def forget_before(connection: Connection, moment: datetime) -> None:
+    """Accept nothing any more that was said before a MOMENT, within a transaction of somebody else's."""
+    put(connection, FLOOR, str(max(moment.timestamp(), float(get(connection, FLOOR) or 0))))
+
+
 def _insert_new(connection: Connection, messages: Sequence[Message]) -> None:
-    new = {message.event_id: message for message in messages}
+    if not messages:
+        return
+    floor = float(get(connection, FLOOR) or 0)
+    new = {message.event_id: message for message in messages if message.sent_at.timestamp() > floor}
     for known in _known(connection, new):
         del new[known]
     if new:

@@ -95,6 +95,12 @@ def open_job(connection: Connection, job: Job) -> Job:
     return opened
 
 
+def open_jobs(connection: Connection) -> list[Job]:
+    """Return the jobs that have not ended, newest first."""
+    query = select(jobs).where(jobs.c.ended_at.is_(None)).order_by(jobs.c.number.desc())
+    return [_to_job(row) for row in connection.execute(query).mappings()]
+
+
 class Ledger:
     """Jobs, locks and holds; implements the port `Jobs`."""
 

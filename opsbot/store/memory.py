@@ -8,13 +8,18 @@ from opsbot.store.schema import meta
 
 def put(connection: Connection, key: str, value: str) -> None:
     """Remember a value within a transaction of somebody else's."""
-    connection.execute(delete(meta).where(meta.c.key == key))
+    drop(connection, key)
     connection.execute(insert(meta).values(key=key, value=value))
 
 
 def get(connection: Connection, key: str) -> str | None:
     """Return what was remembered under a key, within a transaction of somebody else's."""
     return connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar_one_or_none()
+
+
+def drop(connection: Connection, key: str) -> None:
+    """Forget a key, within a transaction of somebody else's."""
+    connection.execute(delete(meta).where(meta.c.key == key))
 
 
 class Memory:
@@ -39,4 +44,4 @@ class Memory:
 
     async def forget(self, key: str) -> None:
         """Forget a key, if there is one."""
-        await self._database.write(lambda c: c.execute(delete(meta).where(meta.c.key == key)))
+        await self._database.write(lambda c: drop(c, key))

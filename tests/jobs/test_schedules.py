@@ -23,9 +23,9 @@ def daily(*, minutes: int) -> tuple[str, datetime]:
     return f"{at.minute} {at.hour} * * *", at
 
 
-async def run(folder: Path, cron: str, fatal: str = "") -> int | None:
+async def run(folder: Path, cron: str, fatal: str = "", *since: str) -> int | None:
     """Run a bot with a schedule in a process of its own; return how it ended."""
-    process = await asyncio.create_subprocess_exec(sys.executable, str(SCRIPT), str(folder), cron, fatal)
+    process = await asyncio.create_subprocess_exec(sys.executable, str(SCRIPT), str(folder), cron, fatal, *since)
     await asyncio.wait_for(process.wait(), 60)
     return process.returncode
 
@@ -74,6 +74,17 @@ async def test_what_was_missed_long_ago_is_not_made_up_for(tmp_path: Path) -> No
     assert await run(tmp_path, cron, "never") == 0
 
     assert rows(tmp_path, "SELECT name FROM workflow_status") == []
+
+
+async def test_what_was_missed_before_a_restoration_is_not_made_up_for(tmp_path: Path) -> None:
+    """A bot whose database was restored does not know whether it carried out a time before that."""
+    cron, at = daily(minutes=3)
+    assert await run(tmp_path, cron, "never") == 0
+    assert await run(tmp_path, cron, "never", (at + timedelta(minutes=1)).isoformat()) == 0
+    assert rows(tmp_path, "SELECT name FROM workflow_status") == []
+
+    assert await run(tmp_path, cron, "", (at - timedelta(minutes=1)).isoformat()) == 0
+    assert diary(tmp_path)[-1] == ["end", "standup", at.isoformat()]
 
 
 async def test_a_schedule_that_is_gone_is_forgotten(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from opsbot.model import Json
 from opsbot.ports import Run
 
 
-async def main(folder: Path, cron: str, fatal: str) -> None:
+async def main(folder: Path, cron: str, fatal: str, since: datetime | None) -> None:
     """Keep the schedule until its time has come, or only once if FATAL is "never"; no CRON, no schedule."""
     diary = folder / "diary"
     ended = asyncio.Event()
@@ -42,11 +42,12 @@ async def main(folder: Path, cron: str, fatal: str) -> None:
 
     engine = Engine(f"sqlite:///{folder / 'jobs.db'}")
     engine.launch(no_job, on_tick)
-    await engine.keep({"standup": cron} if cron else {}, ZoneInfo("Europe/Berlin"))
+    await engine.keep({"standup": cron} if cron else {}, ZoneInfo("Europe/Berlin"), since=since)
     if fatal != "never":
         await ended.wait()
     engine.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))
+    moment = datetime.fromisoformat(sys.argv[4]) if sys.argv[4:] else None
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], moment))

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from opsbot.jobs.runner import perform
 from opsbot.testing import Bench
+from opsbot.testing.engine import FakeRun
 from opsbot.testing.facts import commit_of
 
 FAILED = [{"unit": "hello-bot.service", "lines": ["Traceback", "ValueError: no token"]}]
@@ -25,6 +27,17 @@ async def test_a_deploy_becomes_a_generation(bench: Bench) -> None:
         "confirm",
         "publish",
     ]
+
+
+async def test_a_job_that_has_ended_is_not_begun_again(bench: Bench) -> None:
+    """When the engine takes up a job that has ended, as in a restored database, nothing is asked and nothing said."""
+    await bench.say("deployer", "!deploy hello-bot")
+    asked, room = len(bench.host.asked), dict(bench.room)
+    [job] = await bench.site.ledger.jobs()
+
+    await perform(job.id, FakeRun([], lambda _: None), bench.site)
+
+    assert (len(bench.host.asked), bench.room) == (asked, room)
 
 
 async def test_deploying_what_runs_makes_no_generation(bench: Bench) -> None:

@@ -2,6 +2,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from opsbot.plugins import load
 from opsbot.testing import Bench
 from opsbot.testing.bench import ROOM
-from opsbot.timetable import TOO_LATE
+from opsbot.timetable import TOO_LATE, tick
 
 DEV = "!dev:example.org"
 TALK = '''
@@ -84,6 +85,14 @@ async def letters(bench: Bench) -> list[tuple[str, str, str]]:
     """Return room, words and HTML of everything that was posted."""
     query = "SELECT room_id, body, html FROM outbox ORDER BY seq"
     return [tuple(row) for row in await bench.database.read(lambda c: c.exec_driver_sql(query).all())]
+
+
+async def test_a_time_before_a_restoration_is_past(bench: Bench) -> None:
+    """What a restored database says is still to be carried out may have been said long ago."""
+    at = bench.clock.now()
+    bench.engine.on_tick = partial(tick, site=bench.site, since=at)
+    assert await bench.tick("standup", at=at) == ""
+    assert "Good morning" in await bench.tick("standup", at=at + timedelta(seconds=1))
 
 
 async def test_a_schedule_speaks_at_its_time(bench: Bench) -> None:
