@@ -17,6 +17,7 @@ from opsbot.masks import Masks
 
 if TYPE_CHECKING:
     from opsbot.commands import Command
+    from opsbot.plugins import Loaded
 
 #: Where the configuration is when nobody says otherwise.
 CONFIG = "/etc/opsbot/config.yaml"
@@ -72,6 +73,11 @@ def parser() -> argparse.ArgumentParser:
     restore = verbs.add_parser("restore", help="put a backup in the place of the database of a bot that does not run")
     restore.add_argument("file", type=Path, metavar="FILE", help="what `opsbot backup` made")
     restore.set_defaults(do=_restore)
+    new = verbs.add_parser("new", help="write a plugin to begin with, and its test")
+    new.add_argument("what", choices=("plugin",), help="the only thing that there is to make")
+    new.add_argument("name", metavar="NAME", help="its name: what it is about, in one word")
+    new.add_argument("--folder", type=Path, default=Path(), metavar="FOLDER", help="where, instead of here")
+    new.set_defaults(do=_new)
 
     place = os.environ.get(FILE_VARIABLE, CONFIG)
     for one in (run, check, policy, backup, restore):
@@ -145,15 +151,29 @@ def _commands(chosen: argparse.Namespace) -> int:
 
     loaded = plugins.load(plugins.home(), *chosen.folders)
     commands = sorted(loaded.commands.values(), key=lambda one: (one.needs, one.name))
-    sys.stdout.write(_page(commands) if chosen.markdown else _table(commands))
+    sys.stdout.write(_page(commands) if chosen.markdown else _table(commands) + _others(loaded))
     sys.stderr.writelines(f"opsbot: {problem}\n" for problem in loaded.problems)
     return 1 if loaded.problems else 0
+
+
+def _new(chosen: argparse.Namespace) -> int:
+    from opsbot.new import write_plugin  # noqa: PLC0415 - the other commands start faster without it
+
+    plugin, test = write_plugin(chosen.name, chosen.folder)
+    sys.stdout.write(f"{plugin}\n{test}\nTry it: pytest {test}\n")
+    return 0
 
 
 def _table(commands: Sequence["Command"]) -> str:
     width = max((len(one.usage) for one in commands), default=0)
     rows = (f"{one.usage:<{width}}  {str(one.needs) if one.needs else '':<11}  {one.summary}" for one in commands)
     return "".join(f"{row}\n" for row in rows)
+
+
+def _others(loaded: "Loaded") -> str:
+    schedules = [f"{one.name}  at {one.cron}  {one.summary}" for one in loaded.schedules.values()]
+    hooks = [f"{one.name}  at /hooks/{one.name}  {one.summary}" for one in loaded.hooks.values()]
+    return "".join(f"{row}\n" for row in (*schedules, *hooks))
 
 
 def _page(commands: Sequence["Command"]) -> str:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from opsbot import notify
 from opsbot.store.lead import Lead, LostError
+from opsbot.web.hooks import standing_by
 from opsbot.web.metrics import Metrics
 from opsbot.web.server import Pages, serve
 
@@ -62,7 +63,7 @@ class Standby:
                 await stop.wait()
 
     def _server(self) -> AbstractAsyncContextManager[str | None]:
-        return serve(self._listen, self._pages().routes()) if self._listen else nullcontext()
+        return serve(self._listen, [*self._pages().routes(), *standing_by()]) if self._listen else nullcontext()
 
     def _pages(self) -> Pages:
         metrics = Metrics(())

@@ -43,7 +43,7 @@ FLOORS = {
         "hooks",
     ),
     "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs", "bridge"),
-    "top": ("app", "check", "cli", "connect", "expected", "oversight", "standby", "backups", "__main__"),
+    "top": ("app", "check", "cli", "connect", "expected", "oversight", "new", "standby", "backups", "__main__"),
 }
 #: What stands beside the floors, and the parts that each may import.
 BESIDE = {
@@ -52,6 +52,7 @@ BESIDE = {
     "workspace": (),
     "mautrix": ("workspace",),
     "demo": (*FLOORS["values"], "standin"),
+    "templates": ("testing",),
     "testing": tuple(part for floor in ("values", "pure", "logic", "edges") for part in FLOORS[floor]),
 }
 #: Of what stands beside, only the top may use anything: the demo is a command, and `check` knows the host's protocol.
@@ -67,6 +68,7 @@ LIBRARIES = {
     "prompt_toolkit": ("demo",),
     "pydantic": ("config",),
     "pydantic_core": ("config",),
+    "pytest": ("templates",),
     "sqlalchemy": ("store",),
     "yaml": ("config", "mautrix"),
     "yarl": ("web", "forge"),

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_an_installed_wheel_finds_its_commands_and_unit_files(tmp_path: Path) -> None:
-    """The commands and the host's unit files are found from an installed wheel as from a checkout."""
+    """The commands, the host's unit files and the templates are found from an installed wheel as from a checkout."""
     pytest.importorskip("hatchling", reason="install hatchling: make does")
     build = "import hatchling.build, sys; print(hatchling.build.build_wheel(sys.argv[1]))"
     name = subprocess.run(
@@ -23,7 +23,11 @@ def test_an_installed_wheel_finds_its_commands_and_unit_files(tmp_path: Path) ->
         run, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")}, check=True, capture_output=True, text=True
     ).stdout
 
+    new = [sys.executable, "-P", "-m", "opsbot", "new", "plugin", "tea"]
+    subprocess.run(new, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")}, check=True, stdout=subprocess.DEVNULL)
+
     assert "deploy PROJECT [REVISION]" in listed
+    assert "async def tea(" in (tmp_path / "tea.py").read_text()
     assert sorted(path.name for path in (tmp_path / "site/opsbot/_units").glob("*.service")) == sorted(
         path.name for path in (ROOT / "nix/units").glob("*.service")
     )

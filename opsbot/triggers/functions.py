@@ -30,6 +30,11 @@ class Trigger:
     #: The file that it is in, without its ending.
     plugin: str
 
+    @property
+    def summary(self) -> str:
+        """The first line of the help."""
+        return self.help.splitlines()[0]
+
     async def said(self, context: object) -> Text | None:
         """Call the function; return what it has to say, if anything. Raises what it raises."""
         try:

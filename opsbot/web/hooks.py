@@ -33,6 +33,15 @@ def routes(hooks: Hooks, *, within: float = PATIENCE) -> list[web.RouteDef]:
     return [web.post("/hooks/{name}", receive)]
 
 
+def standing_by() -> list[web.RouteDef]:
+    """Return the place of all hooks of a bot that only stands by: the sender is to try again later."""
+
+    async def later(_: web.Request) -> web.Response:
+        return _response(Answer(status=HTTPStatus.SERVICE_UNAVAILABLE, sentence="This bot stands by."))
+
+    return [web.post("/hooks/{name}", later)]
+
+
 def _response(answer: Answer) -> web.Response:
     more = {}
     if answer.status == HTTPStatus.UNAUTHORIZED:

@@ -11,7 +11,7 @@ from opsbot.hooks import Hooks
 from opsbot.testing import Bench
 from opsbot.testing.bench import SECRET
 from opsbot.triggers.signed import signature
-from opsbot.web.hooks import routes
+from opsbot.web.hooks import routes, standing_by
 from opsbot.web.server import LARGEST, serve
 
 PLUGIN = '''
@@ -95,3 +95,9 @@ async def test_a_caller_who_says_nothing_is_let_go(hooks: Hooks) -> None:
         async with asyncio.timeout(30):
             assert b"408" in await reader.readline()
         writer.close()
+
+
+async def test_a_bot_that_stands_by_sends_callers_away() -> None:
+    """A caller of a bot that only stands by is told to come again."""
+    async with serve("127.0.0.1:0", standing_by()) as place:
+        assert await post(f"http://{place}/hooks/echo", b"x") == (503, "This bot stands by.", "30")
