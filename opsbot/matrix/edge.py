@@ -12,6 +12,7 @@ from opsbot.letters import Letters, Mailbox, Memory
 from opsbot.matrix.account import Account
 from opsbot.matrix.client import Client, ignored
 from opsbot.matrix.events import mapping, text
+from opsbot.matrix.lookback import Lookback
 from opsbot.matrix.patience import alive, pause, rest
 from opsbot.matrix.problems import HomeserverUnwellError, TokenRefusedError
 from opsbot.matrix.rooms import Rooms
@@ -69,6 +70,7 @@ class MatrixEdge:
         self.ready = asyncio.Event()
         hooks = Hooks(on_turn=on_turn, on_messages=on_messages, tell=self._hear, on_refused=self._until_accepted)
         self._sync = Sync(settings, client=self._client, inbox=inbox, rooms=self.rooms, hooks=hooks)
+        self._lookback = Lookback(settings, client=self._client, inbox=inbox, rooms=self.rooms, on_messages=on_messages)
         self._sender = Sender(client=self._client, letters=outbox, edit_gap=settings.edit_gap)
 
     @property
@@ -91,6 +93,7 @@ class MatrixEdge:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._sync.run())
+                tasks.create_task(self._lookback.run())
                 tasks.create_task(self._sender.run())
                 tasks.create_task(self.rooms.run())
         except* LockedOutError as group:

@@ -36,6 +36,8 @@ class MatrixSettings:
     patience: float = 15.0
     #: Events of a room in one sync; what is left out is asked for afterwards.
     timeline_limit: int = 50
+    #: How often the end of each room is read beside the sync.
+    look_back: float = 60.0
     #: The least time between two edits of one message: Slack takes no more.
     edit_gap: float = 3.0
     #: How long the facts of a room are kept.

@@ -5,6 +5,7 @@ It is ours: nio's loses events when it is stopped in the middle of a batch, and 
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,10 +18,12 @@ from opsbot.matrix.client import Client
 from opsbot.matrix.events import TIMELINE_TYPES, Batch, Timeline, batch_of, mapping, text, to_message
 from opsbot.matrix.gaps import Gaps, all_before
 from opsbot.matrix.patience import alive, pause, rest
-from opsbot.matrix.problems import HomeserverUnwellError, TokenRefusedError
+from opsbot.matrix.problems import AnswerError, HomeserverUnwellError, TokenRefusedError
 from opsbot.matrix.rooms import Rooms
 from opsbot.matrix.settings import MatrixSettings
 from opsbot.model import Message
+
+log = logging.getLogger(__name__)
 
 #: Seconds that a sync may take in the end: that of a large account is slow, and a dead link should be seen soon.
 LONGEST = 120.0
@@ -28,6 +31,7 @@ LONGEST = 120.0
 LEAST_TURN = 0.5
 #: Events of a room in the very first sync: they only tell whether there is something fresh to ask for.
 FIRST = 5
+_BAD_REQUEST = 400
 #: Clocks differ, and the bridge gives events the time that they had in Slack.
 SLACK = timedelta(minutes=10)
 
@@ -69,6 +73,8 @@ class Sync:
         self._hooks = hooks
         self._gaps = Gaps(client=client, inbox=inbox, on_page=hooks.on_turn)
         self._calm = False
+        #: Whether the place was given up in the last turn: what is not better then will not be better again at once.
+        self._renewed = False
 
     async def run(self) -> None:
         """Sync for ever; while the homeserver is away or unwell, try again with growing pauses."""
@@ -98,13 +104,34 @@ class Sync:
         # After a silence an answer is wanted at once, news or no news.
         poll = self._settings.poll if self._calm else 0.0
         stored = await self._inbox.position()
-        batch = await self._ask(stored, poll, poll + min(self._settings.patience * (failures + 1), LONGEST))
+        within = poll + min(self._settings.patience * (failures + 1), LONGEST)
+        batch = await self._from(stored, poll, within)
+        self._renewed = batch is None
+        if batch is None and stored is not None:
+            log.warning("the homeserver does not know the place where the bot was: it looks at every room anew")
+            stored = ("", stored[1])
+            batch = await self._ask(None, 0.0, within)
+        assert batch is not None  # noqa: S101 - without a place there is none that could be unknown
         await self._take_in(batch, stored)
         self._hooks.tell(Synced())
         still = not batch.timelines or (stored is not None and stored[0] == batch.position)
         if self._calm and still and asyncio.get_running_loop().time() - began < LEAST_TURN:
             await asyncio.sleep(LEAST_TURN)
         self._calm = True
+
+    async def _from(self, stored: tuple[str, float] | None, poll: float, within: float) -> Batch | None:
+        """Ask for what is new; None when the homeserver cannot know where that begins.
+
+        It was restored from a copy, or it is another one than before.
+        """
+        try:
+            batch = await self._ask(stored, poll, within)
+        except AnswerError as problem:
+            if stored is None or self._renewed or problem.status != _BAD_REQUEST:
+                raise
+            return None
+        lost = stored is not None and not self._renewed and _went_back(stored[0], batch.position)
+        return None if lost else batch
 
     async def _ask(self, stored: tuple[str, float] | None, poll: float, within: float) -> Batch:
         limit = self._settings.timeline_limit if stored else min(FIRST, self._settings.timeline_limit)
@@ -147,6 +174,11 @@ class Sync:
             )
         said = (*missed, *map(read, timeline.events))
         return [message for message in said if message and (not new or message.sent_at >= oldest)]
+
+
+def _went_back(before: str, now: str) -> bool:
+    """Tell whether a position that is a plain number has become smaller."""
+    return before.isdecimal() and now.isdecimal() and int(now) < int(before)
 
 
 def _last(timeline: Timeline) -> str:

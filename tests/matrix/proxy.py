@@ -3,7 +3,7 @@
 import asyncio
 import json
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 from aiohttp import web
@@ -25,6 +25,11 @@ class Mood(StrEnum):
     DEAF = "events are taken, but nobody is told"
 
 
+_OK = 200
+#: The first position of a conduwuit that is imitated.
+_FIRST = 1000
+
+
 class Proxy:
     """Passes requests on to TARGET, or does what its mood says."""
 
@@ -34,8 +39,12 @@ class Proxy:
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.mood = Mood.WELL
-        #: Behave as conduwuit does: ten events a room, no filter, and no end to the history.
+        #: Behave as conduwuit does: ten events a room, no filter, no end to the history, positions that are numbers.
         self.conduwuit = False
+        #: Rooms that are left out of syncs, as conduwuit does with those that it fails to read.
+        self.skipped: set[str] = set()
+        #: The positions of the homeserver behind, in the order in which they were given away.
+        self._positions: list[str] = []
         #: The paths that were asked for, less the text that is always there.
         self.asked: list[str] = []
         self._asked_more = asyncio.Event()
@@ -99,9 +108,44 @@ class Proxy:
     async def _pass_on(self, request: web.Request) -> tuple[int, bytes]:
         query = dict(request.query)
         if self.conduwuit and request.path.endswith("/sync"):
-            query["filter"] = json.dumps({"room": {"timeline": {"limit": 10}}})
+            return await self._sync(request, query)
         if self.conduwuit:
             query.pop("to", None)
+        return await self._ask(request, query)
+
+    async def _sync(self, request: web.Request, query: dict[str, str]) -> tuple[int, bytes]:
+        """Answer a sync as conduwuit does."""
+        since = query.pop("since", "")
+        # It parses a number; whatever is none is 0, and so the answer to it is everything.
+        number = int(since) if since.isdecimal() else 0
+        # It has no cache of answers; Synapse has, unless a filter was never used before.
+        unused = f"!{len(self.asked)}:nowhere"
+        query["filter"] = json.dumps({"room": {"timeline": {"limit": 10}, "not_rooms": [unused]}})
+        query["timeout"] = str(min(int(query.get("timeout", "30000")), 30_000))
+        newer = number >= _FIRST + len(self._positions)
+        if newer:
+            query["timeout"] = "0"
+        elif number >= _FIRST:
+            query["since"] = self._positions[number - _FIRST]
+        status, body = await self._ask(request, query)
+        answer = json.loads(body)
+        if status == _OK:
+            self._as_conduwuit(answer, newer=newer)
+        return status, json.dumps(answer).encode()
+
+    def _as_conduwuit(self, answer: Any, *, newer: bool) -> None:
+        if answer["next_batch"] not in self._positions:
+            self._positions.append(answer["next_batch"])
+        answer["next_batch"] = str(_FIRST + self._positions.index(answer["next_batch"]))
+        joined = answer.get("rooms", {}).get("join", {})
+        for room_id in [*joined] if newer else self.skipped & set(joined):
+            # A room in which nothing is newer than what was asked for, and one that cannot be read, is not there.
+            del joined[room_id]
+        for room in joined.values():
+            changes = [event for event in room["timeline"]["events"] if "state_key" in event]
+            room.setdefault("state", {}).setdefault("events", []).extend(changes)
+
+    async def _ask(self, request: web.Request, query: dict[str, str]) -> tuple[int, bytes]:
         headers = {name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers}
         address = self._target + request.path_qs.split("?")[0]
         data = await request.read()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from opsbot.demo.homeserver import Homeserver
-from tests.matrix.bot import running
+from tests.matrix.bot import opened, running
 from tests.matrix.conftest import Place, make_place
 from tests.matrix.proxy import Proxy
 
@@ -79,6 +79,44 @@ async def test_what_was_said_while_the_bot_was_down_is_heard(place: Place, proxy
         await place.ada.say(place.room_id, body)
     async with running(place.folder, settings) as bot:
         assert [message.body for message in await bot.heard(*bodies)] == bodies
+
+
+@pytest.mark.parametrize("server", ["Synapse", "conduwuit"])
+@pytest.mark.parametrize("place_before", ["not a place at all", "999999999"], ids=["garbage", "newer"])
+async def test_a_place_that_the_homeserver_does_not_know_loses_nothing(
+    place: Place, proxy: Proxy, server: str, place_before: str
+) -> None:
+    """A homeserver that was restored, or is another one now, is heard again at once: all that was missed, and once."""
+    proxy.conduwuit = server == "conduwuit"
+    settings = replace(place.through(proxy), timeline_limit=3)
+    async with running(place.folder, settings) as bot:
+        await bot.edge.ready.wait()
+        await place.ada.say(place.room_id, "before")
+        await bot.heard("before")
+        await bot.inbox.finish((await bot.inbox.open_messages())[0].event_id)
+    bodies = await say_all(place, 12, "missed")
+    async with opened(place.folder, settings) as bot:
+        await bot.inbox.accept([], position=place_before)
+    async with running(place.folder, settings) as bot:
+        assert Counter(message.body for message in await bot.heard(*bodies)) == Counter(bodies)
+        await place.ada.say(place.room_id, "after")
+        await bot.heard("after")
+
+
+async def test_a_room_that_was_left_out_is_heard_all_the_same(place: Place, proxy: Proxy) -> None:
+    """What was said in a room that a sync skipped is found within the time of a look back, and accepted once."""
+    proxy.conduwuit = True
+    async with running(place.folder, replace(place.through(proxy), look_back=0.5, poll=1.0)) as bot:
+        await bot.edge.ready.wait()
+        await place.ada.say(place.room_id, "first")
+        await bot.heard("first")
+        proxy.skipped.add(place.room_id)
+        await place.ada.say(place.room_id, "skipped")
+        await bot.heard("skipped")
+        proxy.skipped.clear()
+        await place.ada.say(place.room_id, "last")
+        heard = [message.body for message in await bot.heard("last")]
+        assert Counter(heard) == Counter(["first", "skipped", "last"])
 
 
 async def test_what_was_said_just_before_the_bot_came_is_heard(place: Place) -> None:
