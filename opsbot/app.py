@@ -38,10 +38,12 @@ from opsbot.store.lead import FileLead, SessionLead, lead_of
 from opsbot.store.ledger import Ledger
 from opsbot.store.memory import Memory
 from opsbot.store.outbox import Outbox
+from opsbot.store.records import Records
 from opsbot.store.restored import restored_at
 from opsbot.store.storage import PluginStorage
 from opsbot.timetable import tick
 from opsbot.triggers.grants import faults, granted
+from opsbot.watchdog import Watchdog
 from opsbot.watched import WatchedHost
 from opsbot.web.hooks import routes
 from opsbot.web.server import Pages, serve
@@ -148,7 +150,8 @@ class App:
             async with self._server() as place, asyncio.TaskGroup() as tasks:
                 log.info("at work", extra={"listen": place})
                 watch = self._engine.watch(partial(self.site.ledger.jobs, open_only=True), self._give_up)
-                work = (self.edge.run(), self.bot.run(), watch, self._database.keep())
+                watchdog = Watchdog(self.site, Records(self._database), forget=self._engine.forget)
+                work = (self.edge.run(), self.bot.run(), watch, self._database.keep(), watchdog.run())
                 workers = [tasks.create_task(one) for one in work]
                 await self._engine.keep(self._times(), self.site.config.zone, since=since)
                 notify.ready()

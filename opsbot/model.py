@@ -93,6 +93,16 @@ class Post:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unsaid:
+    """A message that the homeserver did not take, and never will."""
+
+    cause: str
+    room_id: str
+    thread: str | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """May they? With the reason, which is stored and shown, and where the rule stands that says so."""
 

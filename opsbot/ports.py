@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from datetime import datetime
 from typing import Protocol
 
-from opsbot.model import AuditEntry, Hold, Job, Json, Message, Outcome, Post, Probe, RoomFacts, Verdict
+from opsbot.model import AuditEntry, Hold, Job, Json, Message, Outcome, Post, Probe, RoomFacts, Unsaid, Verdict
 
 
 class Clock(Protocol):
@@ -218,4 +218,20 @@ class Run(Protocol):
 
     async def step(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
         """Do a piece of work and remember its result. After a crash an unfinished one is done again."""
+        ...
+
+
+class Records(Protocol):
+    """What stands in the tables that nobody has told yet, and what has stood there long enough."""
+
+    async def tell_refused(self, words: Callable[[Sequence[Unsaid]], Sequence[Post]]) -> int:
+        """Have WORDS said about messages that the homeserver refused, in one transaction, once; return how many."""
+        ...
+
+    async def last_said(self, cause: str) -> datetime | None:
+        """Return when a message was last said or edited."""
+        ...
+
+    async def prune(self, now: datetime) -> int:
+        """Forget a few rows that are of no use any more; return how many, 0 when there are none."""
         ...

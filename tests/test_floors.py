@@ -41,6 +41,7 @@ FLOORS = {
         "watched",
         "timetable",
         "hooks",
+        "watchdog",
     ),
     "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs", "bridge"),
     "top": ("app", "check", "cli", "connect", "expected", "oversight", "new", "standby", "backups", "__main__"),

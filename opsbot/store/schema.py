@@ -58,6 +58,8 @@ outbox = Table(
     Column("tried", Boolean, nullable=False),  # the server may have it: its content is fixed
     Column("event_id", String),  # of the sent event
     Column("reason", Text),  # why the server does not want it
+    Column("at", DateTime),  # when it was posted
+    Column("told", Boolean),  # that the server does not want it
     sqlite_autoincrement=True,
 )
 
