@@ -130,6 +130,27 @@ class AuditEntry:
     decision: Decision
 
 
+@dataclass(frozen=True, kw_only=True)
+class AuditLine:
+    """A line of the audit as it was written."""
+
+    number: int
+    at: datetime
+    #: "decision", "word" or "end"; a later version may know more.
+    kind: str
+    person: str
+    account: str
+    room_id: str
+    event_id: str
+    what: str
+    allowed: bool
+    reason: str
+    job_id: str | None
+    more: Json
+    #: Binds it to the line before; None in lines from before there was a chain.
+    hash: str | None
+
+
 class JobKind(StrEnum):
     """What a job does."""
 

@@ -4,7 +4,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from datetime import datetime
 from typing import Protocol
 
-from opsbot.model import AuditEntry, Hold, Job, Json, Message, Outcome, Post, Probe, RoomFacts, Unsaid, Verdict
+from opsbot.model import (
+    AuditEntry,
+    AuditLine,
+    Hold,
+    Job,
+    Json,
+    Message,
+    Outcome,
+    Post,
+    Probe,
+    RoomFacts,
+    Unsaid,
+    Verdict,
+)
 
 
 class Clock(Protocol):
@@ -202,6 +215,22 @@ class Deliveries(Protocol):
 
     async def finish(self, cause: str, posts: Sequence[Post]) -> None:
         """Note that a delivery was seen through, together with what was said, in one transaction; only once."""
+        ...
+
+
+class Audit(Protocol):
+    """What was asked for, decided and done; it is only added to, where these things are stored."""
+
+    async def of_job(self, job_id: str) -> list[AuditLine]:
+        """Return the lines about a job, oldest first."""
+        ...
+
+    async def after(self, number: int, *, limit: int = 100) -> list[AuditLine]:
+        """Return the lines after the one of this NUMBER, oldest first."""
+        ...
+
+    async def broken_at(self) -> int | None:
+        """Return the number of the first line that does not follow from those before it, or None."""
         ...
 
 

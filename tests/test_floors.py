@@ -32,6 +32,7 @@ FLOORS = {
     "logic": (
         "bot",
         "intake",
+        "witness",
         "context",
         "site",
         "status",
@@ -44,7 +45,19 @@ FLOORS = {
         "watchdog",
     ),
     "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs", "bridge"),
-    "top": ("app", "check", "cli", "connect", "expected", "oversight", "new", "standby", "backups", "__main__"),
+    "top": (
+        "app",
+        "check",
+        "cli",
+        "connect",
+        "expected",
+        "history",
+        "oversight",
+        "new",
+        "standby",
+        "backups",
+        "__main__",
+    ),
 }
 #: What stands beside the floors, and the parts that each may import.
 BESIDE = {

@@ -180,6 +180,7 @@ class FakeHost(Told):
             self._jobs[given["job"]]["activate"]["status"] = "waiting"
             self._confirm(given)
         usual = {"status": "waiting", "deadline": 4e9, "warnings": [], "base": self.running["system"]}
+        usual["base_generation"] = self.running["generation"]
         return self._begin(given, "activate", usual)
 
     def _confirm(self, given: Json) -> Json:
