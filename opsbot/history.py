@@ -9,10 +9,10 @@ from pathlib import Path
 from opsbot.config import Config, load
 from opsbot.connect import database_place
 from opsbot.credentials import Credentials
-from opsbot.model import AuditLine
 from opsbot.render.audit import line_text
 from opsbot.store.audit import Audit
 from opsbot.store.database import Database
+from opsbot.testimony import AuditLine
 
 _PAGE = 500
 

@@ -117,40 +117,6 @@ class Decision:
         return f"{self.reason} ({self.place})" if self.place else self.reason
 
 
-@dataclass(frozen=True, kw_only=True)
-class AuditEntry:
-    """One line of the audit: who asked for what, and what was decided."""
-
-    at: datetime
-    person: str
-    account: str
-    room_id: str
-    event_id: str
-    what: str
-    decision: Decision
-
-
-@dataclass(frozen=True, kw_only=True)
-class AuditLine:
-    """A line of the audit as it was written."""
-
-    number: int
-    at: datetime
-    #: "decision", "word" or "end"; a later version may know more.
-    kind: str
-    person: str
-    account: str
-    room_id: str
-    event_id: str
-    what: str
-    allowed: bool
-    reason: str
-    job_id: str | None
-    more: Json
-    #: Binds it to the line before; None in lines from before there was a chain.
-    hash: str | None
-
-
 class JobKind(StrEnum):
     """What a job does."""
 
@@ -210,22 +176,6 @@ def job_id(event_id: str) -> str:
     """Derive a job's id from the event that asked for it, so that a restored database cannot meet its own past."""
     digest = hashlib.sha256(event_id.encode()).digest()
     return "j" + base64.b32encode(digest).decode().lower()[:15]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What somebody said to a request: bound to the system that was built and to the one that ran."""
-
-    job_id: str
-    system: str
-    base: str
-    agreed: bool
-    person: str
-    account: str
-    reason: str
-    #: Whether it is the word of who asked, because nobody else could agree.
-    alone: bool
-    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,10 @@ import logging
 
 from opsbot.errors import ChatUnreachableError
 from opsbot.letters import Memory
-from opsbot.model import AuditLine, Post
+from opsbot.model import Post
 from opsbot.render.audit import line_text
 from opsbot.site import Site
+from opsbot.testimony import AuditLine
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ TOP = Path(__file__).parent.parent
 
 #: From the ground up. A part imports from its own floor and from those that stand before it.
 FLOORS = {
-    "values": ("model", "errors", "ports", "words", "letters", "snapshot", "happened", "footprint"),
+    "values": ("model", "testimony", "errors", "ports", "words", "letters", "snapshot", "happened", "footprint"),
     "pure": (
         "commands",
         "parsing",

@@ -2,9 +2,10 @@
 
 from datetime import tzinfo
 
-from opsbot.model import AuditLine, Text
+from opsbot.model import Text
 from opsbot.render.jobs import short
 from opsbot.render.text import fit, words
+from opsbot.testimony import AuditLine
 
 _ALLOWED = {True: "yes", False: "no"}
 

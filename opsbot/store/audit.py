@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select
 
-from opsbot.model import AuditEntry, AuditLine, Job, Json, Outcome, Verdict
+from opsbot.model import Job, Json, Outcome
 from opsbot.store.database import Database
 from opsbot.store.schema import audit
+from opsbot.testimony import AuditEntry, AuditLine, Verdict
 
 #: What the first line is bound to.
 GENESIS = "opsbot"

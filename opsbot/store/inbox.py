@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
 from opsbot.letters import POSITION
-from opsbot.model import AuditEntry, Job, Message, Post
+from opsbot.model import Job, Message, Post
 from opsbot.ports import MOST_OPEN
 from opsbot.store.audit import record_decision
 from opsbot.store.database import Database
@@ -16,6 +16,7 @@ from opsbot.store.memory import get, put
 from opsbot.store.outbox import insert_posts
 from opsbot.store.schema import inbox, seen_rooms
 from opsbot.store.texts import clean
+from opsbot.testimony import AuditEntry
 
 POSITION_AT = f"{POSITION}.at"
 #: What was said before this Unix time is not accepted any more: its ids are forgotten.

@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
 
-from opsbot.model import Hold, Job, JobKind, Json, Outcome, Post, Verdict
+from opsbot.model import Hold, Job, JobKind, Json, Outcome, Post
 from opsbot.store.audit import record_end, record_word
 from opsbot.store.database import Database
 from opsbot.store.outbox import insert_posts
 from opsbot.store.schema import holds, jobs, locks, verdicts
+from opsbot.testimony import Verdict
 
 
 def _naive(moment: datetime | None) -> datetime | None:

@@ -5,11 +5,12 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from opsbot.model import AuditEntry, Decision, Job, JobKind, Message, Outcome, Verdict, job_id
+from opsbot.model import Decision, Job, JobKind, Message, Outcome, job_id
 from opsbot.store.audit import Audit, broken_at
 from opsbot.store.database import Database
 from opsbot.store.inbox import Inbox
 from opsbot.store.ledger import Ledger
+from opsbot.testimony import AuditEntry, Verdict
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROOM = "!ops:test.local"
