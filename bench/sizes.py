@@ -8,16 +8,16 @@ class Sizes:
     """Numbers of commands, rooms, lines and repetitions; times in seconds."""
 
     trips: int = 300
-    rounds: int = 10
+    rounds: int = 60
     burst: int = 500
     away: int = 40
     kill_burst: int = 100
     kills: int = 3
     rooms: int = 200
-    chatter: int = 20
-    starts: int = 5
+    chatter: int = 10
+    starts: int = 3
     outage: float = 45.0
-    outages: int = 3
+    outages: int = 2
     statuses: int = 20
     deploys: int = 5
     lines: int = 200_000
@@ -26,7 +26,7 @@ class Sizes:
 FULL = Sizes()
 QUICK = Sizes(
     trips=40,
-    rounds=4,
+    rounds=20,
     burst=50,
     away=20,
     kill_burst=30,

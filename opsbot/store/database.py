@@ -34,7 +34,7 @@ class Database:
         self._reading = self._engine.execution_options(**_READING[is_sqlite(where)])
         self._lead = lead if isinstance(lead, SessionLead) else None
         self._writer = ThreadPoolExecutor(1, "database-writer")
-        self._readers = ThreadPoolExecutor(2, "database-reader")
+        self._readers = ThreadPoolExecutor(3, "database-reader")
         self._next = asyncio.Event()
         with self._begin() as connection:
             prepare(connection)
