@@ -29,6 +29,7 @@ def main() -> int:
 
 async def _measure(names: list[str], sizes: Sizes, write: bool) -> int:  # noqa: FBT001 - the flag of the command line
     results: report.Results = {}
+    start = time.monotonic()
     for name in names:
         began = time.monotonic()
         sys.stderr.write(f"{name}: {SCENARIOS[name].about} …\n")
@@ -38,7 +39,7 @@ async def _measure(names: list[str], sizes: Sizes, write: bool) -> int:  # noqa:
         sys.stdout.write(report.table(name, results[name]) + "\n")
         sys.stdout.flush()
     if write:
-        report.write(results, sizes)
+        report.write(results, sizes, minutes=(time.monotonic() - start) / 60)
     return 0
 
 

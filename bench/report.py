@@ -56,12 +56,12 @@ def machine() -> str:
     return f"{'; '.join(parts)}. The load was {load:.1f} at the end, bench and homeserver included."
 
 
-def write(results: Mapping[str, Sequence[Figure]], sizes: Sizes) -> None:
+def write(results: Mapping[str, Sequence[Figure]], sizes: Sizes, *, minutes: float) -> None:
     """Write the figures to bench/results.json and between the markers of docs/performance.md.
 
     Scenarios that were not measured now keep their last figures in neither: both files tell of one run.
     """
-    said = machine()
+    said = f"{machine()} The run took {minutes:.0f} minutes."
     figures = {name: [figure.as_json() for figure in found] for name, found in results.items()}
     whole = {"taken": f"{datetime.now(UTC):%Y-%m-%d}", "machine": said, "sizes": asdict(sizes), "figures": figures}
     RESULTS.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")

@@ -20,6 +20,8 @@ _ALIAS = "matrix.alias:"
 _INVITE = "matrix.invite:"
 #: Seconds between two tries to enter rooms: the first and the longest, and when all is well.
 SOON, LATE, SETTLED = 2.0, 60.0, 600.0
+#: Seconds between two rooms that are looked over: nobody waits for that, while somebody may wait for an answer.
+PACE = 0.02
 _ENCRYPTED = (
     "This room is encrypted; opsbot cannot read encrypted messages yet. "
     "Please talk to it in a room that is not encrypted."
@@ -158,6 +160,7 @@ class Rooms:
                 if facts.encrypted:
                     words = Text(body=_ENCRYPTED, html=_ENCRYPTED)
                     await self._outbox.post(Post(cause=f"encrypted:{room_id}", room_id=room_id, text=words))
+            await asyncio.sleep(PACE)
 
     async def room_id(self, name: str) -> str:
         """Return the id of a configured room. Raises ChatUnreachableError while nobody knows the id of its alias."""
