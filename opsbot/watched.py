@@ -42,6 +42,10 @@ class WatchedHost:
             raise
         self._heard("follow", asked, None)
 
+    async def close(self) -> None:
+        """Close the connection; the next question opens another."""
+        await self._host.close()
+
     def _heard(self, verb: str, asked: float, error: BaseException | None) -> None:
         said = _said(error)
         self._tell(HostAsked(host=self.name, verb=verb, said=said, seconds=self._now() - asked))

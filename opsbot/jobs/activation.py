@@ -14,6 +14,8 @@ from opsbot.render.times import duration
 _LOOK = 2.0
 #: Seconds to keep of the confirm window for the confirmation itself.
 _SPARE = 10.0
+#: The services without which no message gets through.
+_SPEAKERS = ("homeserver", "opsbot")
 #: Seconds that a message may take to the homeserver.
 _SAID = 30.0
 #: Letters of a reason that the host is told.
@@ -60,6 +62,9 @@ async def prove(work: Work, order: Order, state: Json, *, before: Json, touched:
 
     async def step() -> tuple[Json, str]:
         verdict = await _verdict(work, state, before, touched)
+        if not verdict["why"]:
+            # The connection may be older than the sshd that runs now: who confirms must have come in by the new one.
+            await work.host.close()
         verb, more = _word(state, verdict)
         with contextlib.suppress(HostError):  # a definite no: the host has ended it already, and tells how
             await work.ask("prove", verb, stubborn=True, job=order.on_host, **more)
@@ -80,8 +85,9 @@ def _word(state: Json, verdict: Json) -> tuple[str, Json]:
 async def _verdict(work: Work, state: Json, before: Json, touched: frozenset[str]) -> Json:
     """Return why to go back, or no reason, and what else is not well."""
     deadline = state["deadline"] - _SPARE
-    homeserver = work.site.config.services.get("homeserver")
-    chat_counts = before["chat"] and homeserver is not None and homeserver.unit in touched
+    services = work.site.config.services
+    ours = {services[role].unit for role in _SPEAKERS if role in services}
+    chat_counts = before["chat"] and not touched.isdisjoint(ours)
     while True:
         left = deadline - work.site.clock.now().timestamp()
         back = duration(max(left + _SPARE, 0.0))
@@ -89,7 +95,7 @@ async def _verdict(work: Work, state: Json, before: Json, touched: frozenset[str
         patience = max(min(_SAID, left), 1.0) if before["chat"] else 0.0
         said, now = await asyncio.gather(work.progress.prove(within=patience), _probes(work))
         ill = {name: probe.problem for name, probe in now.items() if before["services"].get(name) and not probe.ok}
-        guilty = {name for name in ill if work.site.config.services[name].unit in touched}
+        guilty = {name for name in ill if services[name].unit in touched}
         faults = [*(state.get("faults") or []), *(f"{name}: {ill[name]}" for name in sorted(guilty))]
         warnings = [f"{name} is not well: {why}" for name, why in ill.items() if name not in guilty]
         if not said:

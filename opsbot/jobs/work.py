@@ -15,8 +15,8 @@ from opsbot.site import Site
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
 #: Seconds for which something else than the host may answer: a switch takes its helper away for a moment.
 _STRANGER = 60.0
-#: How often a build that died is begun anew: it changes nothing, so it may be given up.
-_BUILDS = 3
+#: How often what died is begun anew where it changes nothing that runs, and so may be given up.
+_ANEW = 3
 #: Seconds between two looks at a host that has had our word and has not yet acted on it.
 _GLANCE = 0.3
 #: What a part of a job on the host is while it is at work.
@@ -37,6 +37,11 @@ class Order:
     #: The job's id on the host; it differs from the job's own on later attempts.
     on_host: str
     arguments: Json = field(default_factory=dict)
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it changes nothing that runs, so that any no may end it."""
+        return self.part != "activate"
 
 
 class Work:
@@ -109,9 +114,8 @@ class Work:
 
         Raises HostError when the host will not begin it, HostUnreachableError when it cannot be reached for PATIENCE.
         """
-        harmless = order.part == "prepare"
         await self.ask(
-            stage, order.verb, patience=patience, stubborn=not harmless, job=order.on_host, **order.arguments
+            stage, order.verb, patience=patience, stubborn=not order.harmless, job=order.on_host, **order.arguments
         )
         return await self.watch(stage, order)
 
@@ -129,8 +133,7 @@ class Work:
                 died += state["status"] == "lost"
                 state = self._given_up(order, died) or state
                 if state["status"] == "lost":
-                    stubborn = order.part != "prepare"
-                    await self.ask(stage, order.verb, stubborn=stubborn, job=order.on_host, **order.arguments)
+                    await self.ask(stage, order.verb, stubborn=not order.harmless, job=order.on_host, **order.arguments)
             except (HostError, HostUnreachableError) as error:
                 if order.part == "prepare" and await self.cancelled_by():
                     return {"status": "cancelled"}
@@ -145,7 +148,7 @@ class Work:
                 await self.site.clock.sleep(_GLANCE)
 
     def _given_up(self, order: Order, died: int) -> Json:
-        if order.part != "prepare" or died <= _BUILDS:
+        if not order.harmless or died <= _ANEW:
             return None
         said = f"its process on `{self.job.host}` died {died} times without a word; has it room and memory left?"
         return {"status": "failed", "error": {"code": "lost", "message": said}}

@@ -42,9 +42,12 @@ def unit_changes(old: Path, new: Path) -> units.Changes:
 def touched(old: Path, new: Path, effects: units.Changes) -> frozenset[str]:
     """Return every unit that a switch between two systems changes or moves, and those that fall with them.
 
-    One that has changed counts though it does not run: a switch starts what the targets want.
+    One that has changed counts though it does not run: a switch starts what the targets want. A unit of the network
+    touches them all, for everything is reached over it.
     """
-    return units.depending({**units.read_units(old), **units.read_units(new)}, {*effects.touched(), *effects.changed})
+    known = {**units.read_units(old), **units.read_units(new)}
+    reached = units.depending(known, {*effects.touched(), *effects.changed})
+    return reached.union(known) if units.of_network(known, reached) else reached
 
 
 def moves(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, list[str | None]]:

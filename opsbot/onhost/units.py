@@ -19,6 +19,8 @@ _IGNORED = frozenset({
 _NEVER = frozenset({"sysinit.target", "basic.target", "multi-user.target", "graphical.target"})
 _HARD = ("Requires", "Requisite", "BindsTo")
 _PULLS = (*_HARD, "PartOf", "Upholds")
+#: What comes before these sets the network up, or says who gets through: addresses, routes, firewalls.
+_NETWORK = {"network-pre.target", "network.target", "network-online.target"}
 _ENDINGS = (".service", ".socket", ".timer", ".target", ".path", ".mount", ".swap", ".slice", ".automount")
 
 
@@ -176,6 +178,11 @@ def depending(units: Mapping[str, Unit], on: Iterable[str]) -> frozenset[str]:
         if not more:
             return frozenset(reached)
         reached |= more
+
+
+def of_network(units: Mapping[str, Unit], names: Iterable[str]) -> bool:
+    """Say whether one of the units NAMES is the network's own: by its file it comes before the network is up."""
+    return any(_needs(units[name], ("Before",)) & _NETWORK for name in names if name in units)
 
 
 def required(units: Mapping[str, Unit], links: Collection[tuple[str, str]], by: Iterable[str]) -> frozenset[str]:

@@ -19,8 +19,6 @@ class FakeHost(Told):
         self.asked: list[tuple[str, Json]] = []
         self.activations: list[str] = []
         self.restarted: list[str] = []
-        #: What units have said, where it is not a few hundred lines.
-        self.journal: dict[str, list[str]] = {}
         self.generations: list[Json] = []
         self.log = "building…\n"
         self._jobs: dict[str, dict[str, Json]] = {}
@@ -64,6 +62,8 @@ class FakeHost(Told):
         answer = getattr(self, f"_{verb}", None)
         if answer is None or verb in self.unknown:
             raise HostError(f"There is no verb {verb}.", code="bad-request")
+        if verb in self.unitless:
+            raise HostError(f"Unit opsbot-{verb}@{given['job']}.service not found.")
         result = answer(given)
         if self.fail_next:
             self.fail_next -= 1
@@ -82,6 +82,10 @@ class FakeHost(Told):
             yield {"offset": offset, "text": self.log}
         yield {"state": self._state({"job": job})}
 
+    async def close(self) -> None:
+        """Take note that the next question comes over another connection."""
+        self.asked.append(("close", {}))
+
     def _state(self, given: Json) -> Json:
         return {"prepare": None, "activate": None, "publish": None, **self._jobs.get(given["job"], {})}
 
@@ -96,7 +100,7 @@ class FakeHost(Told):
         return {**spoken, **facts(self.running, self.generations[-1]["system"], given.get("units", ()))}
 
     def _logs(self, given: Json) -> Json:
-        rows = self.journal.get(given["unit"], [f"{given['unit']} line {n}" for n in range(1, 300)])
+        rows = [f"{given['unit']} line {n}" for n in range(1, 300)]
         return {"unit": given["unit"], "lines": rows[-given["lines"] :]}
 
     def _restart(self, given: Json) -> Json:
@@ -180,7 +184,6 @@ class FakeHost(Told):
             self._jobs[given["job"]]["activate"]["status"] = "waiting"
             self._confirm(given)
         usual = {"status": "waiting", "deadline": 4e9, "warnings": [], "base": self.running["system"]}
-        usual["base_generation"] = self.running["generation"]
         return self._begin(given, "activate", usual)
 
     def _confirm(self, given: Json) -> Json:

@@ -38,6 +38,8 @@ class Told:
         self.says: dict[str, Json] = {}
         #: Verbs that its helper is too old to know.
         self.unknown: set[str] = set()
+        #: Verbs whose unit it no longer has.
+        self.unitless: set[str] = set()
         #: The projects that a deploy of the platform would move.
         self.platform_moves: tuple[str, ...] = ()
         #: The versions that its helper tells, and what its clock shows, in seconds since 1970.

@@ -87,6 +87,17 @@ def test_some_changes_restart_nothing(old: str, new: str, difference: Difference
     assert units.compare(parse_unit(f"[Unit]\n{old}\n"), parse_unit(f"[Unit]\n{new}\n")) is difference
 
 
+@pytest.mark.parametrize("target", ["network-pre.target", "network.target", "network-online.target"])
+def test_a_unit_of_the_network_is_known_by_its_place(target: str) -> None:
+    """What its file puts before the network is the network's own; what comes after it, or needs it, is not."""
+    known = {
+        "firewall.service": parse_unit(f"[Unit]\nBefore={target} shutdown.target\n"),
+        "web.service": parse_unit(f"[Unit]\nAfter={target}\nWants={target}\n"),
+    }
+    assert units.of_network(known, ["firewall.service", "gone.service"])
+    assert not units.of_network(known, ["web.service"])
+
+
 def test_what_requires_a_changed_unit_is_touched_as_well() -> None:
     """A unit that requires one that restarts, or is part of it, counts as touched."""
     known = {

@@ -210,7 +210,7 @@ async def test_a_host_that_cannot_answer_well_is_not_taken_for_a_no(bench: Bench
 
 
 async def test_a_room_that_hears_nothing_does_not_undo_a_deploy_that_left_it_alone(bench: Bench) -> None:
-    """A message that does not get through counts only against a deploy that touches the homeserver."""
+    """A message that does not get through counts only against a deploy that touches what carries it."""
     bench.chat.deaf = True
 
     answer = await bench.say("deployer", "!deploy hello-bot")
@@ -219,9 +219,10 @@ async def test_a_room_that_hears_nothing_does_not_undo_a_deploy_that_left_it_alo
     assert "Warning: no message got through to the room" in answer
 
 
-async def test_a_deploy_that_silences_the_homeserver_is_undone(bench: Bench) -> None:
-    """If messages got through before and the deploy restarts the homeserver, they must get through afterwards."""
-    bench.host.plan["units"] = {"stop": [], "start": [], "restart": ["conduwuit.service"], "reload": []}
+@pytest.mark.parametrize("unit", ["conduwuit.service", "opsbot.service"])
+async def test_a_deploy_that_silences_the_room_is_undone(bench: Bench, unit: str) -> None:
+    """If messages got through before and the deploy restarts homeserver or bot, they must do so afterwards."""
+    bench.host.plan["units"] = {"stop": [], "start": [], "restart": [unit], "reload": []}
     bench.host.endings["activate"] = {"deadline": bench.clock.now().timestamp() + 60}
     bench.host.on_activate = lambda: setattr(bench.chat, "deaf", True)
 
@@ -254,6 +255,24 @@ async def test_publishing_is_tried_again(bench: Bench) -> None:
 
     assert "generation 32, before" in answer
     assert "NOT published" not in answer
+
+
+async def test_who_confirms_has_come_in_anew(bench: Bench) -> None:
+    """A deploy is confirmed over a connection made after the switch: one that sshd let in before proves nothing."""
+    await bench.say("deployer", "!deploy hello-bot")
+
+    verbs = [verb for verb, _ in bench.host.asked]
+    assert verbs[verbs.index("confirm") - 1] == "close"
+
+
+async def test_a_host_that_can_no_longer_publish_ends_the_job(bench: Bench) -> None:
+    """A deploy that took away the unit with which it would be published is done, and says what is missing."""
+    bench.host.unitless.add("publish")
+
+    answer = await bench.say("deployer", "!deploy hello-bot")
+
+    assert "generation 32" in answer
+    assert "NOT published: Unit opsbot-publish@" in answer
 
 
 async def test_what_is_not_on_the_deployed_branch_is_told(bench: Bench) -> None:

@@ -116,14 +116,6 @@ class Debian:
         """Return what systemd says of a unit."""
         return self.said("systemctl", "is-active", unit)
 
-    def path(self, inside: str) -> Path:
-        """Return where a file of the host's is here; links are followed as the host would follow them."""
-        found = self.root / inside.lstrip("/")
-        while found.is_symlink():
-            target = str(found.readlink())
-            found = self.root / target.lstrip("/") if target.startswith("/") else found.parent / target
-        return found
-
     def power_cut(self) -> None:
         """Pull the plug: everything that runs on it is gone at once."""
         if self.leader:

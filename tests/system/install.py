@@ -11,15 +11,24 @@ from opsbot.standin.repositories import Repository
 from tests.sshd import keygen
 from tests.system import platform
 from tests.system.debian import Debian, until
-from tests.system.world import ROOM, SERVER, TEAM, URL, World, answers, bot_settings, host_settings
+from tests.system.world import (
+    FETCHING,
+    ROOM,
+    SERVER,
+    TEAM,
+    URL,
+    World,
+    answers,
+    bot_settings,
+    host_settings,
+    lock_of,
+)
 
 _KEYS = {
     "fetch-key": "etc/opsbot/fetch-key",
     "push-key": "etc/opsbot/push-key",
     "ssh-key": "etc/opsbot/secrets/ssh-key",
 }
-_SSH = "ssh -i /etc/opsbot/fetch-key -o IdentitiesOnly=yes"
-_GIT = ("env", f"GIT_SSH_COMMAND={_SSH}", "HOME=/root")
 _SYNAPSE = "var/lib/matrix"
 
 
@@ -97,12 +106,9 @@ def _users(debian: Debian) -> None:
 
 def _first_system(world: World) -> None:
     debian = world.debian
-    debian.run(*_GIT, "git", "clone", "--quiet", platform.url("platform"), "/srv/platform")
-    debian.run(*_GIT, "nix", "flake", "lock", "/srv/platform")
-    lock = (debian.root / "srv/platform/flake.lock").read_text()
-    world.change("Lock the inputs", {"flake.lock": lock})
+    world.change("Lock the inputs", {"flake.lock": lock_of(debian, "main")})
     flake = f"git+{platform.url('platform')}?ref=main#nixosConfigurations.{platform.HOST}.config.system.build.toplevel"
-    debian.run(*_GIT, "nix", "build", flake, "--out-link", "/srv/first", "--print-build-logs")
+    debian.run(*FETCHING, "nix", "build", flake, "--out-link", "/srv/first", "--print-build-logs")
     system = debian.said("readlink", "-f", "/srv/first")
     debian.run("nix-env", "--profile", "/nix/var/nix/profiles/system", "--set", system)
     debian.run(f"{system}/bin/switch-to-configuration", "boot")

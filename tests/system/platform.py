@@ -25,6 +25,7 @@ INPUTS
       builder = "/usr/bin/python3";
       args = [ "-S" "${./nixos/build.py}" ];
       source = ./.;
+      kernel = "${./linux-6.12}/bzImage";
       configurationRevision = self.rev;
       pins = builtins.toJSON { PINS };
       packages = builtins.toJSON { PACKAGES };
@@ -124,7 +125,6 @@ def settings(**changes: Any) -> dict[str, str]:
             "opsbot.service": "opsbot/config.yaml",
         },
         "without": [],
-        "kernel": "6.12",
         "init": "systemd 2",
     }
     return {"settings.json": json.dumps({**standard, **changes}, indent=1)}
@@ -156,6 +156,7 @@ def files(host: Mapping[str, Any], bot: Mapping[str, Any]) -> dict[str, str]:
         **{f"nixos/{path.name}": path.read_text() for path in _NIXOS.glob("*.py")},
         **{f"nixos/{path.relative_to(TOP)}": path.read_text() for path in standin},
         "nixos/nixos-rebuild": (TOP / "tests/programs/nixos-rebuild").read_text(),
+        "linux-6.12/bzImage": "Linux 6.12\n",
         **settings(),
         **_units(),
         "etc/ssh/sshd_config": sshd_config(),

@@ -18,6 +18,8 @@ TEAM = ("admin", "deployer", "member")
 SERVER = "ops.test"
 URL = f"http://{THERE}:{platform.ROOM_PORT}"
 ROOM = f"#ops:{SERVER}"
+#: What goes before a program that fetches from the host's forge, as root.
+FETCHING = ("env", "GIT_SSH_COMMAND=ssh -i /etc/opsbot/fetch-key -o IdentitiesOnly=yes", "HOME=/srv")
 _ANSWER = 5.0
 
 
@@ -59,6 +61,17 @@ def bot_settings(host_key: str) -> dict[str, Any]:
     }
 
 
+def lock_of(debian: Debian, commit: str, *inputs: str) -> str:
+    """Return flake.lock of a commit of the platform with the newest commits of some inputs; of all that have none."""
+    work = "/srv/work"
+    debian.run("rm", "-rf", work)
+    debian.run(*FETCHING, "git", "clone", "--quiet", platform.url("platform"), work)
+    debian.run("git", "-C", work, "checkout", "--quiet", commit)
+    words = ("update", *inputs, "--flake") if inputs else ("lock",)
+    debian.run(*FETCHING, "nix", "flake", *words, work)
+    return (debian.root / work[1:] / "flake.lock").read_text()
+
+
 @dataclass
 class World:
     """A host and its repositories; in the room, when it is entered, the team."""
@@ -81,6 +94,27 @@ class World:
     def change(self, subject: str, files: Mapping[str, str]) -> str:
         """Commit files to the platform's main; what it pins stays."""
         return self.commit("platform", subject, files)
+
+    def bring(self, subject: str, changes: Mapping[str, str], *inputs: str) -> str:
+        """Commit CHANGES to the platform's main together with the newest commits of some inputs."""
+        lock = lock_of(self.debian, self.change(subject, changes), *inputs)
+        return self.change(f"{subject}: lock", {"flake.lock": lock})
+
+    def unit(self, name: str) -> str:
+        """Return a unit file of the platform's main."""
+        return self.repository("platform").read(f"etc/systemd/system/{name}")
+
+    def window(self, seconds: int) -> None:
+        """Let the host wait so long for a word from the bot, from the next deploy on."""
+        said = json.loads(self.debian.said("cat", "/etc/opsbot/host.json"))
+        for project in said["projects"].values():
+            project["window"] = seconds
+        self.debian.run("rm", "/etc/opsbot/host.json")
+        (self.debian.root / "etc/opsbot/host.json").write_text(json.dumps(said))
+
+    def process(self, unit: str) -> str:
+        """Return the main process of a unit."""
+        return self.debian.said("systemctl", "show", "--property=MainPID", "--value", unit)
 
     def running(self) -> str:
         """Return the system that runs."""

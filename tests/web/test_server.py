@@ -263,6 +263,9 @@ class Moody:
         yield {"text": "a"}
         yield {"state": {}}
 
+    async def close(self) -> None:
+        """Close nothing."""
+
 
 async def test_who_cannot_listen_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
     """What goes wrong in the figures is logged, and the others still hear."""

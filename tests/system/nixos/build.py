@@ -79,10 +79,11 @@ def main() -> None:
     etc()
     programs()
     scripts()
-    texts = {"nixos-version": "25.05", "kernel-params": "loglevel=4", "init": "", "initrd": "initrd"}
+    texts = {"nixos-version": "25.05", "kernel-params": "loglevel=4", "init": ""}
     for name, text in texts.items():
         write(OUT / name, text)
-    write(OUT / "kernel", SETTINGS["kernel"])
+    for name in ("kernel", "initrd"):
+        (OUT / name).symlink_to(NIX["kernel"])
     write(OUT / "init-interface-version", SETTINGS["init"])
 
 
