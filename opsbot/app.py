@@ -15,7 +15,7 @@ from opsbot import notify
 from opsbot.backups import settle_down
 from opsbot.bot import Bot
 from opsbot.config import Config
-from opsbot.connect import database_place, forgejo, prober, ssh_host
+from opsbot.connect import database_place, forgejo, matrix_settings, prober, ssh_host
 from opsbot.credentials import Credentials, unheard
 from opsbot.durable import Engine
 from opsbot.errors import ConfigError, OpsbotError
@@ -23,14 +23,13 @@ from opsbot.footprint import give_back
 from opsbot.hooks import Hooks
 from opsbot.jobs.runner import give_up, perform
 from opsbot.matrix.edge import MatrixEdge
-from opsbot.matrix.settings import MatrixSettings, nowhere_else
 from opsbot.model import Job
 from opsbot.oversight import Oversight
-from opsbot.people import is_heard
-from opsbot.plugins import home, load
+from opsbot.plugins import Loaded, home, load
 from opsbot.rulebook import Rulebook
 from opsbot.site import Site
 from opsbot.standby import Standby
+from opsbot.store.audit import Audit
 from opsbot.store.database import Database
 from opsbot.store.deliveries import Deliveries
 from opsbot.store.inbox import Inbox
@@ -38,13 +37,16 @@ from opsbot.store.lead import FileLead, SessionLead, lead_of
 from opsbot.store.ledger import Ledger
 from opsbot.store.memory import Memory
 from opsbot.store.outbox import Outbox
+from opsbot.store.records import Records
 from opsbot.store.restored import restored_at
 from opsbot.store.storage import PluginStorage
 from opsbot.timetable import tick
 from opsbot.triggers.grants import faults, granted
+from opsbot.watchdog import Watchdog
 from opsbot.watched import WatchedHost
 from opsbot.web.hooks import routes
 from opsbot.web.server import Pages, serve
+from opsbot.witness import Witness
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +99,7 @@ class App:
             ledger, outbox, inbox = Ledger(database), Outbox(database), Inbox(database)
             wake, oversight = asyncio.Event(), Oversight(config.hosts)
             edge = MatrixEdge(
-                _matrix(config, credentials),
+                matrix_settings(config, credentials),
                 inbox=inbox,
                 outbox=outbox,
                 memory=Memory(database),
@@ -112,10 +114,7 @@ class App:
             hosts = {name: ssh_host(name, config, credentials) for name in config.hosts}
             for host in hosts.values():
                 stack.push_async_callback(host.close)
-            loaded = load(home(), *map(Path, config.plugins))
-            problems = (*loaded.problems, *Rulebook(config=config, commands=loaded.commands).strays)
-            if problems and not loaded.problems:
-                raise ConfigError(" ".join(problems))
+            loaded, problems = _loaded(config)
             site = Site(
                 config=config,
                 commands=loaded.commands,
@@ -127,6 +126,7 @@ class App:
                 inbox=inbox,
                 ledger=ledger,
                 outbox=outbox,
+                audit=Audit(database),
                 chat=edge,
                 outside=await stack.enter_async_context(prober(config)),
                 forge=forgejo(config, credentials),
@@ -148,7 +148,9 @@ class App:
             async with self._server() as place, asyncio.TaskGroup() as tasks:
                 log.info("at work", extra={"listen": place})
                 watch = self._engine.watch(partial(self.site.ledger.jobs, open_only=True), self._give_up)
-                work = (self.edge.run(), self.bot.run(), watch, self._database.keep())
+                watchdog = Watchdog(self.site, Records(self._database), forget=self._engine.forget)
+                witness = Witness(self.site, Memory(self._database))
+                work = (self.edge.run(), self.bot.run(), watch, self._database.keep(), watchdog.run(), witness.run())
                 workers = [tasks.create_task(one) for one in work]
                 await self._engine.keep(self._times(), self.site.config.zone, since=since)
                 notify.ready()
@@ -172,6 +174,16 @@ class App:
 
     async def _give_up(self, job: Job, reason: str) -> None:
         await give_up(job, self.site, reason)
+
+
+def _loaded(config: Config) -> tuple[Loaded, tuple[str, ...]]:
+    """Load the plugins; return them with what is wrong. Raises ConfigError for a rule about no command."""
+    loaded = load(home(), *map(Path, config.plugins))
+    strays = Rulebook(config=config, commands=loaded.commands).strays
+    # With a plugin missing, the command may be one of its.
+    if strays and not loaded.problems:
+        raise ConfigError(" ".join(strays))
+    return loaded, (*loaded.problems, *strays)
 
 
 async def main(
@@ -229,19 +241,3 @@ def _leave(why: str) -> NoReturn:
 
 async def _busy(ledger: Ledger) -> bool:
     return bool(await ledger.jobs(open_only=True))
-
-
-def _matrix(config: Config, credentials: Credentials) -> MatrixSettings:
-    home = config.homeserver
-    people = {account for person in config.people for account in person.accounts}
-    if config.bridge is not None:
-        people.add(config.bridge.bot)
-    return MatrixSettings(
-        homeserver=home.url,
-        user_id=home.user,
-        token_file=credentials.path(home.token_file) if home.token_file else None,
-        password_file=credentials.path(home.password_file) if home.password_file else None,
-        rooms=frozenset(config.rooms),
-        also=partial(is_heard, bridge=config.bridge, server=home.server) if config.bridge else nowhere_else,
-        inviters=frozenset(people),
-    )

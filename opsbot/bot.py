@@ -11,13 +11,14 @@ from opsbot.context import Context
 from opsbot.errors import ChatUnreachableError, OpsbotError, RefusedError, UsageError
 from opsbot.happened import Answered, Decided, end_of, nothing
 from opsbot.intake import Intake
-from opsbot.model import STRANGER, AuditEntry, Decision, Job, Level, Message, Person, Post, Text
+from opsbot.model import STRANGER, Decision, Job, Level, Message, Person, Post, Text
 from opsbot.parsing import Invocation
 from opsbot.people import identify
 from opsbot.render.jobs import first_words
 from opsbot.render.text import fit, one_line, words
 from opsbot.render.times import age
 from opsbot.site import Site
+from opsbot.testimony import AuditEntry
 from opsbot.words import YES
 
 log = logging.getLogger(__name__)

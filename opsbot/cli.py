@@ -42,6 +42,14 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"opsbot {__version__}")
     verbs = whole.add_subparsers(required=True, metavar="COMMAND")
 
+    _authoring(verbs)
+    place = os.environ.get(FILE_VARIABLE, CONFIG)
+    for one in (*_running(verbs), *_keeping(verbs)):
+        one.add_argument("--config", type=Path, default=Path(place), metavar="FILE", help=f"instead of {place}")
+    return whole
+
+
+def _running(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> list[argparse.ArgumentParser]:
     run = verbs.add_parser("run", help="run the bot until it is told to stop")
     run.add_argument(
         "--log", choices=("text", "json"), help="lines of the log; else text on a terminal, JSON elsewhere"
@@ -53,10 +61,10 @@ def parser() -> argparse.ArgumentParser:
     check = verbs.add_parser("check", help="try everything that the configuration names")
     check.add_argument("--offline", action="store_true", help="only look at the file itself")
     check.set_defaults(do=_check)
-    commands = verbs.add_parser("commands", help="list what can be said to the bot")
-    commands.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="further folders of commands")
-    commands.add_argument("--markdown", action="store_true", help="as the page of the manual, with the whole help")
-    commands.set_defaults(do=_commands)
+    return [run, check]
+
+
+def _keeping(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> list[argparse.ArgumentParser]:
     policy = verbs.add_parser("policy", help="hold what the configuration decides against what you expect")
     policy.add_argument("test", choices=("test",), help="the only thing that there is to do with it")
     policy.add_argument(
@@ -66,23 +74,29 @@ def parser() -> argparse.ArgumentParser:
         help="`expect`: rows of person, says and may",
     )
     policy.set_defaults(do=_policy)
-
+    history = verbs.add_parser("history", help="show who asked for what, what was decided, and what came of it")
+    history.add_argument("--json", action="store_true", help="a JSON object for each line")
+    history.add_argument("--verify", action="store_true", help="only say whether the chain of lines holds")
+    history.set_defaults(do=_history)
     backup = verbs.add_parser("backup", help="copy the bot's database, while it runs or not")
     backup.add_argument("file", type=Path, metavar="FILE", help="where to; a former backup there is replaced")
     backup.set_defaults(do=_backup)
     restore = verbs.add_parser("restore", help="put a backup in the place of the database of a bot that does not run")
     restore.add_argument("file", type=Path, metavar="FILE", help="what `opsbot backup` made")
     restore.set_defaults(do=_restore)
+    return [policy, history, backup, restore]
+
+
+def _authoring(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    commands = verbs.add_parser("commands", help="list what can be said to the bot")
+    commands.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="further folders of commands")
+    commands.add_argument("--markdown", action="store_true", help="as the page of the manual, with the whole help")
+    commands.set_defaults(do=_commands)
     new = verbs.add_parser("new", help="write a plugin to begin with, and its test")
     new.add_argument("what", choices=("plugin",), help="the only thing that there is to make")
     new.add_argument("name", metavar="NAME", help="its name: what it is about, in one word")
     new.add_argument("--folder", type=Path, default=Path(), metavar="FOLDER", help="where, instead of here")
     new.set_defaults(do=_new)
-
-    place = os.environ.get(FILE_VARIABLE, CONFIG)
-    for one in (run, check, policy, backup, restore):
-        one.add_argument("--config", type=Path, default=Path(place), metavar="FILE", help=f"instead of {place}")
-    return whole
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -144,6 +158,12 @@ def _policy(chosen: argparse.Namespace) -> int:
     lines = list(judge(book, read_expectations(chosen.file)))
     sys.stdout.writelines(f"{line}\n" for line in lines)
     return 0 if all(line.ok for line in lines) else 1
+
+
+def _history(chosen: argparse.Namespace) -> int:
+    from opsbot.history import history  # noqa: PLC0415 - the other commands start faster without it
+
+    return asyncio.run(history(chosen.config, os.environ, as_json=chosen.json, verify=chosen.verify))
 
 
 def _commands(chosen: argparse.Namespace) -> int:

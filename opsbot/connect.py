@@ -1,8 +1,12 @@
 """From the configuration to the edges: the one place where keys become connections."""
 
+from functools import partial
+
 from opsbot.config import Config
 from opsbot.credentials import Credentials
 from opsbot.forge import Forgejo
+from opsbot.matrix.settings import MatrixSettings, nowhere_else
+from opsbot.people import is_heard
 from opsbot.ssh import Address, SshHost
 from opsbot.store.address import Place, place
 from opsbot.web.probes import Prober, Target
@@ -12,6 +16,23 @@ def database_place(config: Config, credentials: Credentials) -> Place:
     """Return where the database is, with its password. Raises ConfigError when that cannot be read."""
     file = config.database_password_file
     return place(config.database, credentials.read(file) if file else None)
+
+
+def matrix_settings(config: Config, credentials: Credentials) -> MatrixSettings:
+    """Return what the chat edge must be told."""
+    home = config.homeserver
+    people = {account for person in config.people for account in person.accounts}
+    if config.bridge is not None:
+        people.add(config.bridge.bot)
+    return MatrixSettings(
+        homeserver=home.url,
+        user_id=home.user,
+        token_file=credentials.path(home.token_file) if home.token_file else None,
+        password_file=credentials.path(home.password_file) if home.password_file else None,
+        rooms=frozenset(config.rooms),
+        also=partial(is_heard, bridge=config.bridge, server=home.server) if config.bridge else nowhere_else,
+        inviters=frozenset(people),
+    )
 
 
 def ssh_host(name: str, config: Config, credentials: Credentials) -> SshHost:

@@ -102,7 +102,8 @@ class Delivery(_Place):
         """Return the body as JSON, also where a form has it as its `payload`. Raises UsageError when it is none."""
         body = self.body
         if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            body = dict(parse_qsl(body)).get(b"payload", b"")
+            # curl says so of everything that it sends.
+            body = dict(parse_qsl(body)).get(b"payload", body)
         try:
             return json.loads(body)
         except (ValueError, RecursionError):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,10 @@ log = logging.getLogger(__name__)
 VERSION = "opsbot"
 #: Seconds between two looks for jobs that nobody works on.
 _ROUND = 15.0
+#: Rounds after which such a job is taken up again; as many more, and it is given up.
+_STALLED = 4
+#: Works that are forgotten at once.
+_CHUNK = 50
 
 _WORKFLOW = "job"
 _SCHEDULED = "tick"
@@ -89,6 +94,9 @@ class Engine:
         self._launched = False
         self._workflow: Any = None
         self._scheduled: Any = None
+        #: Jobs whose functions run, and how often in a row an open one was found without.
+        self._at_work: set[str] = set()
+        self._idle: Counter[str] = Counter()
 
     def launch(self, perform: Perform, on_tick: OnTick | None = None) -> None:
         """Open the database and go on with every job that was cut off."""
@@ -105,7 +113,11 @@ class Engine:
         DBOS(config=config)
 
         async def job(job_id: str) -> None:
-            await perform(job_id, DurableRun())
+            self._at_work.add(job_id)
+            try:
+                await perform(job_id, DurableRun())
+            finally:
+                self._at_work.discard(job_id)
 
         async def tick(at: datetime, schedule: str) -> None:
             if on_tick is not None:
@@ -152,19 +164,45 @@ class Engine:
         }
 
     async def watch(
-        self, open_jobs: Callable[[], Awaitable[list[Job]]], give_up: Callable[[Job, str], Awaitable[None]]
+        self,
+        open_jobs: Callable[[], Awaitable[list[Job]]],
+        give_up: Callable[[Job, str], Awaitable[None]],
+        *,
+        every: float = _ROUND,
     ) -> None:
         """See that every open job is worked on, or ended by GIVE_UP with the reason; for ever."""
         while True:
             for job in await open_jobs():
                 status = await DBOS.get_workflow_status_async(job.id)
-                reason = _lost(status) or _foreign(job)
-                if status is None and reason is None:
+                if status is None and _foreign(job) is None:
                     await self.start(job)
-                elif reason is not None:
+                    continue
+                reason = _lost(status) or _foreign(job) or await self._stalled(job)
+                if reason is not None and job.id in {one.id for one in await open_jobs()}:
                     log.error("job lost", extra={"job": job.number, "reason": reason})
                     await give_up(job, reason)
-            await asyncio.sleep(_ROUND)
+            await asyncio.sleep(every)
+
+    async def _stalled(self, job: Job) -> str | None:
+        """Take up once more what nobody works on, though it should be; return the reason if that did not help."""
+        self._idle[job.id] = 0 if job.id in self._at_work else self._idle[job.id] + 1
+        if self._idle[job.id] == _STALLED:
+            log.error("job stalled, taking it up again", extra={"job": job.number})
+            await DBOS.resume_workflow_async(job.id)
+        return "nobody works on it" if self._idle[job.id] >= 2 * _STALLED else None
+
+    async def forget(self, before: datetime) -> int:
+        """Forget a few of the works that ended BEFORE; return how many, 0 when there are none."""
+        ended = await DBOS.list_workflows_async(
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=before.isoformat(),
+            limit=_CHUNK,
+            load_input=False,
+            load_output=False,
+        )
+        if ended:
+            await DBOS.delete_workflows_async([one.workflow_id for one in ended])
+        return len(ended)
 
     def close(self) -> None:
         """Stop; open jobs go on at the next launch. To be called before the loop cancels its tasks."""

@@ -2,12 +2,19 @@
 
 import asyncio
 import contextlib
+import logging
+import secrets
 from collections.abc import Awaitable, Callable
 
 from opsbot.errors import ChatUnreachableError
-from opsbot.model import Message
+from opsbot.model import Message, Post
 from opsbot.ports import MOST_OPEN, Clock, Inbox
+from opsbot.render.text import words
 
+log = logging.getLogger(__name__)
+
+#: Seconds that a message may take from the inbox to what came of it.
+LONGEST = 300.0
 #: Seconds until a message is tried again that came when the homeserver had gone.
 _PATIENCE = 2
 
@@ -73,12 +80,27 @@ class Intake:
 
     async def _see_through(self, message: Message) -> None:
         try:
-            await self._handle(message)
+            async with asyncio.timeout(LONGEST):
+                await self._handle(message)
         except ChatUnreachableError:
             # Nobody can be told who asked: the message stays in the inbox, and its turn comes again.
             await self._clock.sleep(_PATIENCE)
             self._wake.set()
+        except Exception:
+            # It would break the bot at each start anew, and nobody else would be answered.
+            reference = secrets.token_hex(3)
+            log.exception("command not brought to its end", extra={"reference": reference, "event": message.event_id})
+            await self._put_away(message, reference)
         finally:
             self._running.pop(message.event_id, None)
             if self._full:
                 self._wake.set()
+
+    async def _put_away(self, message: Message, reference: str) -> None:
+        text = words(
+            f"I did not bring that to its end; an admin finds it in my log under `{reference}`. See with the command "
+            "`jobs` what became of it before you send it again."
+        )
+        thread = message.thread or message.event_id
+        post = Post(cause=f"answer:{message.event_id}", room_id=message.room_id, text=text, thread=thread)
+        await self._inbox.finish(message.event_id, posts=[post])

@@ -12,6 +12,10 @@ from opsbot.ports import Outbox
 POSITION = "matrix.position"
 
 
+#: Why an edit is refused whose message was.
+NOT_SENT = "The message that it edits was not sent."
+
+
 @dataclass(frozen=True, kw_only=True)
 class Letter:
     """One row of the outbox whose turn it is."""

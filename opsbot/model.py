@@ -93,6 +93,16 @@ class Post:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unsaid:
+    """A message that the homeserver did not take, and never will."""
+
+    cause: str
+    room_id: str
+    thread: str | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """May they? With the reason, which is stored and shown, and where the rule stands that says so."""
 
@@ -105,19 +115,6 @@ class Decision:
     def words(self) -> str:
         """The reason together with its place."""
         return f"{self.reason} ({self.place})" if self.place else self.reason
-
-
-@dataclass(frozen=True, kw_only=True)
-class AuditEntry:
-    """One line of the audit: who asked for what, and what was decided."""
-
-    at: datetime
-    person: str
-    account: str
-    room_id: str
-    event_id: str
-    what: str
-    decision: Decision
 
 
 class JobKind(StrEnum):
@@ -179,22 +176,6 @@ def job_id(event_id: str) -> str:
     """Derive a job's id from the event that asked for it, so that a restored database cannot meet its own past."""
     digest = hashlib.sha256(event_id.encode()).digest()
     return "j" + base64.b32encode(digest).decode().lower()[:15]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What somebody said to a request: bound to the system that was built and to the one that ran."""
-
-    job_id: str
-    system: str
-    base: str
-    agreed: bool
-    person: str
-    account: str
-    reason: str
-    #: Whether it is the word of who asked, because nobody else could agree.
-    alone: bool
-    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

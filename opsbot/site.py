@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from opsbot.happened import Listener, nobody
-from opsbot.ports import Chat, Clock, Deliveries, Engine, Forge, Host, Inbox, Jobs, Outbox, Outside, Storage
+from opsbot.ports import Audit, Chat, Clock, Deliveries, Engine, Forge, Host, Inbox, Jobs, Outbox, Outside, Storage
 from opsbot.rulebook import Rulebook
 from opsbot.triggers.functions import Hook, Schedule
 
@@ -17,6 +17,7 @@ class Site(Rulebook):
     inbox: Inbox
     ledger: Jobs
     outbox: Outbox
+    audit: Audit
     chat: Chat
     outside: Outside
     forge: Forge | None

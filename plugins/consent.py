@@ -3,10 +3,11 @@
 from opsbot import NO_WORDS, Context, OpsbotError, RefusedError, Text, UsageError, Words, command
 from opsbot.consent import Request, may_agree
 from opsbot.jobs.consent import request_cause
-from opsbot.model import Job, Verdict
+from opsbot.model import Job
 from opsbot.render.jobs import title
 from opsbot.render.text import lines, words
 from opsbot.render.times import age, duration
+from opsbot.testimony import Verdict
 
 
 @command(needs="member", aliases=("agree", "lgtm"))

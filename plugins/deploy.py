@@ -37,7 +37,7 @@ async def deploy(
 
 @command(needs="deployer", aliases=("undo",))
 async def rollback(ctx: Context, target: Target = LAST_PROVED, *, force: bool = False, reason: Words = NO_WORDS) -> Job:
-    """Go back.
+    """Go back to what was proved before.
 
     With a project: to its last proved revision, as a deploy. With a number: to that generation of the host.
     With nothing: to the newest proved generation of the host below the running one.

@@ -5,6 +5,7 @@ from datetime import datetime
 from opsbot import Context, Job, OpsbotError, Publish, RefusedError, Text, UsageError, command
 from opsbot.model import Level, Outcome
 from opsbot.policy import decide
+from opsbot.render.audit import line_text
 from opsbot.render.jobs import final_report, report, summary, title
 from opsbot.render.text import lines, words
 from opsbot.render.times import age, clock
@@ -102,6 +103,14 @@ async def history(ctx: Context, count: int = 10) -> Text:
         for one in ended[:count]
     ]
     return lines(*rows) if rows else words("No job has ended yet.")
+
+
+@command(needs="contributor")
+async def audit(ctx: Context, id: str) -> Text:  # noqa: A002 - the argument's name is what people read
+    """Show who asked for job ID, what was decided and why, who agreed, and how it ended."""
+    found = await _find(ctx, id)
+    shown = [line_text(one, ctx.zone) for one in await ctx.site.audit.of_job(found.id)]
+    return lines(*shown) if shown else words(f"#{found.number} is older than the audit's lines about jobs.")
 
 
 def _age(found: Job, now: datetime) -> str:

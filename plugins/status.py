@@ -33,7 +33,7 @@ async def projects(ctx: Context) -> Text:
 
 @command(needs="member", aliases=("gens",))
 async def generations(ctx: Context) -> Text:
-    """List the newest generations of the host: number, when, commit, projects' revisions."""
+    """List the newest generations of the host: number, when, commit, and the projects that it moved."""
     host = ctx.host()
     found = await host.ask("generations")
     now = ctx.site.clock.now().timestamp()
@@ -43,8 +43,8 @@ async def generations(ctx: Context) -> Text:
             age(now - one["date"]),
             short(one["commit"]),
             "proved" if one["proved"] else "",
-            " ".join(f"{name}:{short(pin)}" for name, pin in sorted(one["pins"].items())),
+            " ".join(f"{name}:{short(pin)}" for name, pin in sorted(one["pins"].items()) if pin != before.get(name)),
         )
-        for one in found[:_NEWEST]
+        for one, before in zip(found[:_NEWEST], [*(older["pins"] for older in found[1:]), {}], strict=False)
     ]
     return lines(bold(host.name), table(rows))

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -150,6 +151,15 @@ async def test_a_bot_without_its_homeserver_lives_and_is_not_ready(config: Path,
     assert "secret" not in said.decode()
 
 
+SCHEDULE = '''
+from opsbot import schedule
+
+
+@schedule("{minute} {hour} * * *")
+async def morning() -> str:
+    """Say good morning."""
+    return "Good morning."
+'''
 PLUGIN = '''
 from opsbot import Delivery, hook
 
@@ -161,24 +171,45 @@ async def pushed(ctx: Delivery) -> str:
 '''
 
 
+def with_plugin(config: Path, code: str, **more: object) -> str:
+    """Give a bot a plugin and further keys; return where its pages are."""
+    settings = json.loads(config.read_text())
+    (config.parent / "mine").mkdir()
+    (config.parent / "mine" / "forge.py").write_text(code)
+    config.write_text(json.dumps(settings | {"plugins": [str(config.parent / "mine")], **more}))
+    return str(settings["listen"])
+
+
+async def test_a_running_bot_keeps_its_schedules(config: Path, supervisor: Supervisor) -> None:
+    """A bot that was away when the time of a schedule came says it when it is back."""
+    missed = datetime.now(UTC) - timedelta(minutes=3)
+    listen = with_plugin(config, SCHEDULE.format(minute=missed.minute, hour=missed.hour))
+    async with bot(config, supervisor) as process:
+        await supervisor.hears("READY=1")
+        assert "opsbot_outbox_depth 0.0" in (await page(listen, "metrics"))[1]
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), WITHIN)
+    async with bot(config, supervisor), asyncio.timeout(WITHIN):
+        await supervisor.hears("READY=1")
+        while "opsbot_outbox_depth 1.0" not in (await page(listen, "metrics"))[1]:  # noqa: ASYNC110 - it is another process
+            await asyncio.sleep(0.1)
+
+
 async def test_a_running_bot_hears_its_hooks(config: Path, supervisor: Supervisor) -> None:
     """A signed call is taken while the homeserver is away, and is in the outbox; the secret is not in the log."""
-    settings, secret = json.loads(config.read_text()), "0123456789abcdef"  # noqa: ASYNC240 - a small file, once
-    (config.parent / "mine").mkdir()
-    (config.parent / "mine" / "forge.py").write_text(PLUGIN)
+    secret = "0123456789abcdef"
     (config.parent / "credentials" / "hook").touch(mode=0o600)
     (config.parent / "credentials" / "hook").write_text(secret)
-    hooks = {"pushed": {"room": "!ops:example.org", "secret_file": "hook"}}
-    config.write_text(json.dumps(settings | {"plugins": [str(config.parent / "mine")], "hooks": hooks}))  # noqa: ASYNC240 - as above
+    listen = with_plugin(config, PLUGIN, hooks={"pushed": {"room": "!ops:example.org", "secret_file": "hook"}})
     headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": "1"}
     async with bot(config, supervisor) as process:
         await supervisor.hears("READY=1")
-        url = f"http://{settings['listen']}/hooks/pushed"
+        url = f"http://{listen}/hooks/pushed"
         async with aiohttp.ClientSession() as session:
             for _ in range(2):
                 async with session.post(url, json={"pusher": "eve"}, headers=headers) as answer:
                     assert answer.status == 200
-        figures = await page(settings["listen"], "metrics")
+        figures = await page(listen, "metrics")
         process.send_signal(signal.SIGTERM)
         _, said = await asyncio.wait_for(process.communicate(), WITHIN)
 

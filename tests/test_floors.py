@@ -11,7 +11,7 @@ TOP = Path(__file__).parent.parent
 
 #: From the ground up. A part imports from its own floor and from those that stand before it.
 FLOORS = {
-    "values": ("model", "errors", "ports", "words", "letters", "snapshot", "happened", "footprint"),
+    "values": ("model", "testimony", "errors", "ports", "words", "letters", "snapshot", "happened", "footprint"),
     "pure": (
         "commands",
         "parsing",
@@ -32,6 +32,7 @@ FLOORS = {
     "logic": (
         "bot",
         "intake",
+        "witness",
         "context",
         "site",
         "status",
@@ -41,9 +42,22 @@ FLOORS = {
         "watched",
         "timetable",
         "hooks",
+        "watchdog",
     ),
     "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs", "bridge"),
-    "top": ("app", "check", "cli", "connect", "expected", "oversight", "new", "standby", "backups", "__main__"),
+    "top": (
+        "app",
+        "check",
+        "cli",
+        "connect",
+        "expected",
+        "history",
+        "oversight",
+        "new",
+        "standby",
+        "backups",
+        "__main__",
+    ),
 }
 #: What stands beside the floors, and the parts that each may import.
 BESIDE = {

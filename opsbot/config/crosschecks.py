@@ -143,6 +143,11 @@ def _rules(data: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _terms((*path, "unless"), _section(entry, "unless"), data)
 
 
+def _audit_room(data: Mapping[str, Any]) -> Iterator[Finding]:
+    if isinstance(room := data.get("audit_room"), str):
+        yield from _missing(("audit_room",), [room], "rooms", dict.fromkeys(_words(data, "rooms")))
+
+
 def _terms(path: Path, terms: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Finding]:
     rooms = dict.fromkeys(_words(data, "rooms"))
     known = {"people": {}, "hosts": {}, "projects": {"platform": None}} | {"rooms": rooms}
@@ -176,6 +181,7 @@ _CHECKS = (
     _services,
     _bridge,
     _rules,
+    _audit_room,
     _triggers,
     _database,
 )

@@ -190,6 +190,7 @@ class Config(_Section):
     database: g.Database = Field("sqlite:////var/lib/opsbot-bot/opsbot.db", description="the bot's memory")
     database_password_file: g.Secret | None = Field(None, description="the name of the credential with its password")
     listen: g.Listen | None = Field(None, description="where the bot's own pages are, like 127.0.0.1:9464")
+    audit_room: g.Room | None = Field(None, description="the room where each line of the audit is told, too")
     plugins: tuple[g.Folder, ...] = Field((), description="further folders of commands")
     schedules: dict[g.TriggerName, Schedule] = Field(default_factory=dict, description="rooms of plugins' schedules")
     hooks: dict[g.TriggerName, Hook] = Field(default_factory=dict, description="hooks that other programs may call")

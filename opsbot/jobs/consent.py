@@ -2,9 +2,10 @@
 
 from opsbot.consent import NOBODY, Request, able, may_agree, needed, what_of
 from opsbot.jobs.work import Work
-from opsbot.model import Job, Json, Post, Text, Verdict
+from opsbot.model import Job, Json, Post, Text
 from opsbot.render.consent import over, reminder, request_text, said
 from opsbot.render.times import duration
+from opsbot.testimony import Verdict
 
 #: Seconds between two looks for a word.
 _LOOK = 1.0

@@ -54,5 +54,6 @@ def _end(work: Work, built: Json, state: Json, published: Json, what: str, on_ho
     warnings = [*(state.get("warnings") or []), *(state.get("bot_warnings") or [])]
     if warnings:
         headline += " Warning: " + "; ".join(warnings)
-    learnt = {"pin": built["pin"], "commit": built["commit"], "generation": state["generation"], "on_host": on_host}
-    raise work.ended(Outcome.DONE, headline, **learnt, system=built["system"], published=published)
+    learnt = {"pin": built["pin"], "pin_before": built.get("pin_before"), "commit": built["commit"], "on_host": on_host}
+    learnt |= {"generation": state["generation"], "generation_before": state.get("base_generation")}
+    raise work.ended(Outcome.DONE, headline, **learnt, system=built["system"], base=built["base"], published=published)

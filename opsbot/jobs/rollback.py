@@ -97,4 +97,5 @@ async def _go_to(work: Work, wanted: Json, generations: list[Json]) -> None:
     note = f"; {said}" if (said := publish_note(work, published).rstrip(".")) else ""
     end_if_unproved(work, state, what, note.lstrip("; "))
     headline = f"{what} runs on `{job.host}` again{held}{note}."
-    raise work.ended(Outcome.DONE, headline, generation=number, system=wanted["system"], published=published)
+    learnt = {"generation": number, "generation_before": _running(generations), "base": arguments["base"]}
+    raise work.ended(Outcome.DONE, headline, **learnt, system=wanted["system"], published=published)

@@ -42,9 +42,10 @@ async def _ending(work: Work) -> Ending:
 
 
 async def give_up(job: Job, site: Site, reason: str) -> None:
-    """End a job that the durable engine cannot bring to its end."""
+    """End a job that the durable engine cannot bring to its end, and say what a person must do."""
+    prefix = site.config.prefix
     headline = (
-        f"I could not bring this to its end ({reason}). What `{job.host}` does is not in my hands: an activation that "
-        f"nobody confirms goes back by itself. `status` shows what runs."
+        f"I could not bring this to its end ({reason}). A person must look: `{prefix}status` shows what runs, "
+        f"`opsbot-host state {job.id}` on `{job.host}` what became of this. What nobody confirms goes back by itself."
     )
     await Progress(job, site).end(Ending(outcome=Outcome.BROKEN, headline=headline))

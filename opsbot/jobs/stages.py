@@ -128,6 +128,8 @@ async def agree(work: Work, found: Json, *, wanted: str, ref: str | None = None,
 
     async def step() -> Json:
         may = await _may(work, found, ref, back=back)
+        learnt = {"decided": may["reason"], "system": found["system"], "base": found["base"]}
+        await work.site.ledger.at_stage(job.id, "plan", learnt)
         if job.dry_run or not may["allowed"]:
             return may
         word = await agreed(work, found, what=wanted, ref=ref)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from opsbot.consent import Request
-from opsbot.model import Job, Json, Text, Verdict
+from opsbot.model import Job, Json, Text
 from opsbot.render.jobs import commits, title
 from opsbot.render.plans import plan_text
 from opsbot.render.text import fit, lines, words
 from opsbot.render.times import duration
+from opsbot.testimony import Verdict
 from opsbot.words import NO, YES
 
 

@@ -80,6 +80,15 @@ def _stage(name: str, stage: Json, now: float) -> Text:
     return words(f"▶ {name}, {duration(now - stage['began'])}{note}")
 
 
+def quiet_words(job: Job, *, seconds: float, prefix: str) -> Text:
+    """Say that nothing was heard of a job for so long, and what a person can do."""
+    return words(
+        f"⏳ {title(job)}: no news for {duration(seconds)}, at {job.stage}. I go on by myself as soon as I can. "
+        f"See whether `{job.host}` can be reached: `opsbot-host state {job.id}` there shows what it does, "
+        f"`{prefix}cancel {job.number}` ends it."
+    )
+
+
 def summary(job: Job, *, age: str) -> Text:
     """Show a job in one line of a list."""
     state = job.stage if job.outcome is None else str(job.outcome)

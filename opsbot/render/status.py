@@ -7,7 +7,7 @@ from opsbot.config import Service
 from opsbot.model import Json, Probe, Text
 from opsbot.render.jobs import short, summary
 from opsbot.render.text import bold, fit, lines, table, words
-from opsbot.render.times import age, size
+from opsbot.render.times import age, size, span
 from opsbot.snapshot import HostStatus, Status
 
 #: Days a certificate must still have not to be worth a sign.
@@ -52,7 +52,7 @@ def _unit_words(service: Service, state: Json, now: datetime) -> str:
         return "-"
     if state is None:
         return "not asked"
-    since = f", {age(now.timestamp() - state['since'])}" if state.get("since") else ""
+    since = f" for {span(now.timestamp() - state['since'])}" if state.get("since") else ""
     return f"{state['active']}{since}"
 
 

@@ -28,11 +28,16 @@ def duration(seconds: float) -> str:
 
 def age(seconds: float) -> str:
     """Say how long ago something was: "just now", "5 minutes ago", "2 weeks ago"."""
+    return f"{span(seconds)} ago" if seconds >= _STEPS[-1][0] else "just now"
+
+
+def span(seconds: float) -> str:
+    """Say for how long something has been: "5 minutes", "2 weeks", "less than a minute"."""
     for length, noun in _STEPS:
         count = int(seconds // length)
         if count > 0:
-            return f"{count} {noun}{'s' if count > 1 else ''} ago"
-    return "just now"
+            return f"{count} {noun}{'s' if count > 1 else ''}"
+    return "less than a minute"
 
 
 def clock(moment: datetime, zone: tzinfo, now: datetime) -> str:

@@ -7,14 +7,16 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
 from opsbot.letters import POSITION
-from opsbot.model import AuditEntry, Job, Message, Post
+from opsbot.model import Job, Message, Post
 from opsbot.ports import MOST_OPEN
+from opsbot.store.audit import record_decision
 from opsbot.store.database import Database
-from opsbot.store.ledger import open_job, record_audit
+from opsbot.store.ledger import open_job
 from opsbot.store.memory import get, put
 from opsbot.store.outbox import insert_posts
 from opsbot.store.schema import inbox, seen_rooms
 from opsbot.store.texts import clean
+from opsbot.testimony import AuditEntry
 
 POSITION_AT = f"{POSITION}.at"
 #: What was said before this Unix time is not accepted any more: its ids are forgotten.
@@ -89,11 +91,12 @@ class Inbox:
         def change(connection: Connection) -> Job | None:
             done = update(inbox).where(inbox.c.event_id == event_id, inbox.c.done_at.is_(None))
             first = connection.execute(done.values(done_at=_now(), body="", html=None)).rowcount == 1
+            opened = None if job is None else open_job(connection, job)
             if first:
                 insert_posts(connection, posts)
                 if audit is not None:
-                    record_audit(connection, audit)
-            return None if job is None else open_job(connection, job)
+                    record_decision(connection, audit, opened)
+            return opened
 
         return await self._database.write(change)
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
 
-from opsbot.model import AuditEntry, Hold, Job, JobKind, Json, Outcome, Post, Verdict
+from opsbot.model import Hold, Job, JobKind, Json, Outcome, Post
+from opsbot.store.audit import record_end, record_word
 from opsbot.store.database import Database
 from opsbot.store.outbox import insert_posts
-from opsbot.store.schema import audit, holds, jobs, locks, verdicts
+from opsbot.store.schema import holds, jobs, locks, verdicts
+from opsbot.testimony import Verdict
 
 
 def _naive(moment: datetime | None) -> datetime | None:
@@ -49,22 +51,6 @@ def _holder(connection: Connection, host: str) -> Job | None:
     job_id = connection.execute(select(locks.c.job_id).where(locks.c.host == host)).scalar_one_or_none()
     job = None if job_id is None else _job(connection, job_id)
     return None if job is None or job.ended_at is not None else job
-
-
-def record_audit(connection: Connection, entry: AuditEntry) -> None:
-    """Append one decision to the audit."""
-    connection.execute(
-        insert(audit).values(
-            at=_naive(entry.at),
-            person=entry.person,
-            account=entry.account,
-            room_id=entry.room_id,
-            event_id=entry.event_id,
-            what=entry.what,
-            allowed=entry.decision.allowed,
-            reason=entry.decision.words,
-        )
-    )
 
 
 def open_job(connection: Connection, job: Job) -> Job:
@@ -143,11 +129,10 @@ class Ledger:
             job = _job(connection, job_id)
             if job is None or job.ended_at is not None:
                 return False
-            ended = _naive(datetime.now(UTC))
-            values = {"outcome": outcome.value, "stage": "ended", "ended_at": ended}
-            connection.execute(
-                update(jobs).where(jobs.c.id == job_id).values(details={**job.details, **details}, **values)
-            )
+            now, learnt = datetime.now(UTC), {**job.details, **details}
+            values = {"outcome": outcome.value, "stage": "ended", "ended_at": _naive(now), "details": learnt}
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+            record_end(connection, job, outcome, learnt, now)
             insert_posts(connection, posts)
             return True
 
@@ -183,6 +168,8 @@ class Ledger:
             if first is not None:
                 return first
             connection.execute(insert(verdicts).values(**{**vars(verdict), "at": _naive(verdict.at)}))
+            if (job := _job(connection, verdict.job_id)) is not None:
+                record_word(connection, verdict, job)
             return verdict
 
         return await self._database.write(change)

@@ -4,12 +4,13 @@ import asyncio
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError
-from opsbot.letters import Letter
+from opsbot.letters import NOT_SENT, Letter
 from opsbot.model import Post, Text
 from opsbot.store.database import Database
 from opsbot.store.schema import outbox
@@ -73,6 +74,7 @@ def _insert(connection: Connection, post: Post) -> None:
             edits=post.edits,
             state=State.WAITING,
             tried=False,
+            at=datetime.now(UTC).replace(tzinfo=None),
         )
     )
 
@@ -142,7 +144,7 @@ class Outbox:
             row, target = first
             cause = row["cause"]
             if target is not None and target["state"] != State.SENT:
-                await self.mark_refused(cause, "The message that it edits was not sent.")
+                await self.mark_refused(cause, NOT_SENT)
             elif target is None or row["tried"] or await self._claim(cause):
                 return _to_letter(row, None if target is None else target["event_id"])
         return None

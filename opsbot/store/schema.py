@@ -58,6 +58,8 @@ outbox = Table(
     Column("tried", Boolean, nullable=False),  # the server may have it: its content is fixed
     Column("event_id", String),  # of the sent event
     Column("reason", Text),  # why the server does not want it
+    Column("at", DateTime),  # when it was posted
+    Column("told", Boolean),  # that the server does not want it
     sqlite_autoincrement=True,
 )
 
@@ -110,6 +112,10 @@ audit = Table(
     Column("what", String, nullable=False),
     Column("allowed", Boolean, nullable=False),
     Column("reason", String, nullable=False),
+    Column("kind", String),  # see opsbot.store.audit; empty in lines from before there were kinds
+    Column("job_id", String),
+    Column("more", Text),  # JSON
+    Column("hash", String),  # over the hash of the line before, and this line
     sqlite_autoincrement=True,
 )
 
@@ -150,7 +156,27 @@ Index("outbox_queue", outbox.c.state, outbox.c.room_id, outbox.c.seq)
 Index("outbox_edits", outbox.c.edits, outbox.c.state)
 Index("outbox_event", outbox.c.event_id)
 Index("deliveries_at", deliveries.c.at)
+Index("audit_job", audit.c.job_id)
 Index("inbox_open", inbox.c.done_at, inbox.c.seq)
+
+
+_TRIGGER = """
+CREATE TRIGGER IF NOT EXISTS audit_stays_{verb} BEFORE {verb} ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END
+"""
+_FUNCTION = """
+CREATE OR REPLACE FUNCTION opsbot_audit_stays() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'the audit is only added to'; END $$
+"""
+_PROCEDURE = """
+CREATE OR REPLACE TRIGGER audit_stays BEFORE UPDATE OR DELETE ON audit
+FOR EACH ROW EXECUTE FUNCTION opsbot_audit_stays()
+"""
+#: What keeps the lines of the audit as they are, by dialect; each may be done again.
+_STAYS = {
+    "sqlite": tuple(_TRIGGER.format(verb=verb) for verb in ("update", "delete")),
+    "postgresql": (_FUNCTION, _PROCEDURE),
+}
 
 
 def prepare(connection: Connection) -> None:
@@ -168,3 +194,5 @@ def prepare(connection: Connection) -> None:
                 connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {added}"))
         for index in table.indexes:
             index.create(connection, checkfirst=True)
+    for statement in _STAYS.get(connection.dialect.name, ()):
+        connection.exec_driver_sql(statement)

@@ -21,6 +21,7 @@ from opsbot.jobs.runner import perform
 from opsbot.model import Job, Json, Message
 from opsbot.plugins import Loaded, home, load
 from opsbot.site import Site
+from opsbot.store.audit import Audit
 from opsbot.store.database import Database
 from opsbot.store.deliveries import Deliveries
 from opsbot.store.inbox import Inbox
@@ -107,6 +108,7 @@ class Bench:
             inbox=Inbox(database),
             ledger=Ledger(database),
             outbox=_Delivered(self),
+            audit=Audit(database),
             chat=self.chat,
             outside=self.outside,
             forge=None,

@@ -19,6 +19,8 @@ class FakeHost(Told):
         self.asked: list[tuple[str, Json]] = []
         self.activations: list[str] = []
         self.restarted: list[str] = []
+        #: What units have said, where it is not a few hundred lines.
+        self.journal: dict[str, list[str]] = {}
         self.generations: list[Json] = []
         self.log = "building…\n"
         self._jobs: dict[str, dict[str, Json]] = {}
@@ -100,7 +102,7 @@ class FakeHost(Told):
         return {**spoken, **facts(self.running, self.generations[-1]["system"], given.get("units", ()))}
 
     def _logs(self, given: Json) -> Json:
-        rows = [f"{given['unit']} line {n}" for n in range(1, 300)]
+        rows = self.journal.get(given["unit"], [f"{given['unit']} line {n}" for n in range(1, 300)])
         return {"unit": given["unit"], "lines": rows[-given["lines"] :]}
 
     def _restart(self, given: Json) -> Json:
@@ -184,6 +186,7 @@ class FakeHost(Told):
             self._jobs[given["job"]]["activate"]["status"] = "waiting"
             self._confirm(given)
         usual = {"status": "waiting", "deadline": 4e9, "warnings": [], "base": self.running["system"]}
+        usual["base_generation"] = self.running["generation"]
         return self._begin(given, "activate", usual)
 
     def _confirm(self, given: Json) -> Json:

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from opsbot.durable import JsonSerializer
 from tests.postgres import PASSWORD, Postgres
 
 SCRIPT = Path(__file__).with_name("crashing_job.py")
+STALLING = Path(__file__).with_name("stalling_job.py")
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
@@ -65,6 +67,39 @@ async def test_a_job_that_is_started_twice_runs_once(tmp_path: Path, url: str) -
     await process.wait()
 
     assert diary(tmp_path) == before
+
+
+async def watched(url: str, deaths: int, tmp_path: Path) -> tuple[list[str], list[str], list[int]]:
+    """Run a job whose function dies silently so often; return what it did, why it was given up, what was forgotten."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(STALLING), url, str(deaths)),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PGPASSWORD": PASSWORD},
+        cwd=tmp_path,
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 120)
+    did, reasons, forgot = json.loads(said)
+    return did, reasons, forgot
+
+
+async def test_a_job_that_nobody_works_on_is_taken_up_again(url: str, tmp_path: Path) -> None:
+    """A job whose function died without a word, while the engine holds it for open, goes on; what was done is kept."""
+    did, reasons, _ = await watched(url, 1, tmp_path)
+    assert did == ["one", "died", "two"]
+    assert reasons == []
+
+
+async def test_only_what_has_ended_long_ago_is_forgotten(url: str, tmp_path: Path) -> None:
+    """The steps of a work go when it ended before the time that is given; an open one stays, however old."""
+    assert (await watched(url, 0, tmp_path))[2] == [0, 1, 0]
+
+
+async def test_a_job_that_cannot_be_taken_up_is_given_up(url: str, tmp_path: Path) -> None:
+    """When taking it up did not help, the job is ended with the reason instead of staying open for ever."""
+    did, reasons, forgot = await watched(url, 99, tmp_path)
+    assert did[:2] == ["one", "died"]
+    assert reasons == ["nobody works on it"]
+    assert forgot == [0, 0, 0]
 
 
 def test_only_json_crosses_a_step() -> None:

@@ -39,6 +39,7 @@ async def test_strangers_are_refused_with_the_reason(bench: Bench, name: str) ->
         "cancel": "1",
         "publish": "1",
         "deny": "1",
+        "audit": "1",
         "logs": "nginx",
         "restart": "nginx",
         "why": "deploy x",

@@ -170,6 +170,42 @@ async def test_logs_are_the_last_lines_of_a_unit(bench: Bench) -> None:
     assert [given["unit"] for verb, given in bench.host.asked if verb == "logs"] == ["hello-bot.service"]
 
 
+async def test_logs_of_a_unit_that_says_nothing(bench: Bench) -> None:
+    """Of a unit without entries the nearest known one is named: it may be misspelt."""
+    bench.host.journal = {"hellobot.service": ["-- No entries --"], "opsbot.service": []}
+
+    misspelt = await bench.say("contributor", "!logs hellobot")
+    silent = await bench.say("contributor", "!logs opsbot")
+
+    assert misspelt == (
+        "`hellobot.service` on `ops-jrz1` has said nothing, or is not there. Did you mean `hello-bot.service`?"
+    )
+    assert silent == "`opsbot.service` on `ops-jrz1` has said nothing, or is not there."
+
+
+async def test_a_log_is_shown_as_text(bench: Bench) -> None:
+    """Nothing in a log steers a terminal, becomes markup or calls anybody, and its end is what is shown."""
+    bench.host.journal = {"hello-bot.service": ["x" * 5_000_000, "\x1b[2J<b>@room</b> <!channel> \u202e`rm`", "last"]}
+
+    answer = await bench.say("contributor", "!logs hello-bot 1000")
+
+    first, cut, *rest = answer.splitlines()
+    assert first == "`hello-bot.service` on `ops-jrz1`, the last 100 lines:"
+    assert cut == "x" * 199 + "…"
+    assert rest == ["\ufffd[2J<b>@room</b> <!channel> \ufffd`rm`", "last"]
+
+
+async def test_generations_tell_what_each_moved(bench: Bench) -> None:
+    """Beside a generation stand the projects that it moved, and no others."""
+    await bench.say("deployer", "!deploy hello-bot")
+
+    newest = (await bench.say("member", "!generations")).splitlines()[1]
+
+    assert "→ 32" in newest
+    assert "hello-bot:" in newest
+    assert "web-shop:" not in newest
+
+
 async def test_a_deployer_restarts_what_is_their_projects(bench: Bench) -> None:
     """A unit is its project's, or the platform's: only admins restart the platform's."""
     assert "was restarted and is active." in await bench.say("deployer", "!restart hello-bot")

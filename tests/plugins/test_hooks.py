@@ -184,7 +184,7 @@ async def test_a_body_that_is_not_understood_is_told(bench: Bench, body: bytes) 
 
 
 async def test_a_form_may_hold_the_json(bench: Bench) -> None:
-    """A forge that sends forms is understood as well."""
+    """A forge that sends forms is understood as well, and so is JSON that is only called a form, as curl does."""
     body = b"payload=%7B%22pusher%22%3A+%22eve%22%7D"
     headers = {
         "content-type": "application/x-www-form-urlencoded; charset=utf-8",
@@ -192,6 +192,8 @@ async def test_a_form_may_hold_the_json(bench: Bench) -> None:
         "x-github-event": "push",
     }
     assert (await bench.post("pushed", body, headers=headers)).said == "eve pushed."
+    plain = {**headers, "x-hub-signature-256": signature(b'{"pusher": "a=b&c"}', SECRET)}
+    assert (await bench.post("pushed", b'{"pusher": "a=b&c"}', headers=plain)).said == "a=b&c pushed."
 
 
 @pytest.mark.parametrize("pusher", ["<b>eve</b> & `x`\u202e", "!slack delete-portal", " !admin users"])

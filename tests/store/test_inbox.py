@@ -3,12 +3,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from opsbot.model import AuditEntry, Decision, Job, JobKind, Message, Post, Text, job_id
+from opsbot.model import Decision, Job, JobKind, Message, Post, Text, job_id
 from opsbot.store.database import Database
 from opsbot.store.inbox import Inbox
 from opsbot.store.ledger import Ledger
 from opsbot.store.memory import Memory
 from opsbot.store.outbox import Outbox
+from opsbot.testimony import AuditEntry
 
 ROOM = "!ops:test.local"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
