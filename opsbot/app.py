@@ -37,6 +37,7 @@ from opsbot.store.lead import FileLead, SessionLead, lead_of
 from opsbot.store.ledger import Ledger
 from opsbot.store.memory import Memory
 from opsbot.store.outbox import Outbox
+from opsbot.store.receipts import Receipts
 from opsbot.store.records import Records
 from opsbot.store.restored import restored_at
 from opsbot.store.storage import PluginStorage
@@ -108,6 +109,7 @@ class App:
                 busy=partial(_busy, ledger),
                 tell=oversight.tell,
                 on_secret=credentials.on_secret,
+                receipts=Receipts(database, alerts=lambda: edge.rooms.alerts),
             )
             stack.push_async_callback(edge.close)
             await edge.start()

@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from opsbot.config import Config
+from opsbot.config import Bridge, Config
 from opsbot.credentials import Credentials
 from opsbot.forge import Forgejo
-from opsbot.matrix.settings import MatrixSettings, nowhere_else
-from opsbot.people import is_heard
+from opsbot.matrix.settings import Bridged, MatrixSettings
+from opsbot.people import is_heard, is_portal
 from opsbot.ssh import Address, SshHost
 from opsbot.store.address import Place, place
 from opsbot.web.probes import Prober, Target
@@ -19,19 +19,27 @@ def database_place(config: Config, credentials: Credentials) -> Place:
 
 
 def matrix_settings(config: Config, credentials: Credentials) -> MatrixSettings:
-    """Return what the chat edge must be told."""
-    home = config.homeserver
+    """Return what the chat edge must be told. Raises ConfigError when a secret cannot be read."""
+    home, bridge = config.homeserver, config.bridge
     people = {account for person in config.people for account in person.accounts}
-    if config.bridge is not None:
-        people.add(config.bridge.bot)
     return MatrixSettings(
         homeserver=home.url,
         user_id=home.user,
         token_file=credentials.path(home.token_file) if home.token_file else None,
         password_file=credentials.path(home.password_file) if home.password_file else None,
         rooms=frozenset(config.rooms),
-        also=partial(is_heard, bridge=config.bridge, server=home.server) if config.bridge else nowhere_else,
-        inviters=frozenset(people),
+        inviters=frozenset(people | ({bridge.bot} if bridge else set())),
+        bridged=Bridged() if bridge is None else _bridged(config, bridge),
+    )
+
+
+def _bridged(config: Config, bridge: Bridge) -> Bridged:
+    server = config.homeserver.server
+    return Bridged(
+        bot=bridge.bot,
+        alerts=config.rooms[0],
+        is_portal=partial(is_portal, bridge=bridge, server=server),
+        is_heard=partial(is_heard, bridge=bridge, server=server),
     )
 
 

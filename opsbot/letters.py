@@ -25,6 +25,16 @@ class Letter:
     transaction: str
     #: The event that an edit replaces.
     target: str | None = None
+    #: The event of the time before, which the bridge could not deliver: it is taken back.
+    stale: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What the bridge says of an event of ours: Slack has it, or the problem."""
+
+    event_id: str
+    problem: str = ""
 
 
 class Letters(Outbox, Protocol):
@@ -48,6 +58,14 @@ class Letters(Outbox, Protocol):
 
     async def mark_refused(self, cause: str, reason: str) -> None:
         """Note that the homeserver will never take a letter, and what it said."""
+        ...
+
+
+class Receipts(Protocol):
+    """Whoever minds what the bridge says."""
+
+    async def note(self, receipts: Sequence[Receipt]) -> None:
+        """Take in what was said of events; of what was said before, nothing changes."""
         ...
 
 

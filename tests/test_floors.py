@@ -27,6 +27,7 @@ FLOORS = {
         "config",
         "answers",
         "masks",
+        "receipts",
         "triggers",
     ),
     "logic": (

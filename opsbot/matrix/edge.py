@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 from uuid import uuid4
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
 from opsbot.happened import ChatBack, ChatLost, Event, Listener, Synced, nobody, nothing
-from opsbot.letters import Letters, Mailbox, Memory
+from opsbot.letters import Letters, Mailbox, Memory, Receipt, Receipts
 from opsbot.matrix.account import Account
 from opsbot.matrix.client import Client, ignored
 from opsbot.matrix.events import mapping, text
@@ -38,12 +38,20 @@ async def never_busy() -> bool:
     return False
 
 
+class Unminded:
+    """Where there is no bridge, nobody minds what one would say."""
+
+    async def note(self, receipts: Sequence[Receipt]) -> None:
+        """Do nothing."""
+
+
 class MatrixEdge:
     """The bot's account on its homeserver; implements the port `Chat`.
 
     `on_messages` is called when there is something new in the inbox, `on_turn` while the sync loop lives (every 30 s at
     least), `busy` is asked whether the bot is needed even when the homeserver refuses its token, `tell` hears of each
-    sync, and when the homeserver is lost and is back, and `on_secret` of each access token.
+    sync, and when the homeserver is lost and is back, `on_secret` of each access token; `receipts` minds what the
+    bridge says.
     """
 
     def __init__(
@@ -58,6 +66,7 @@ class MatrixEdge:
         busy: Callable[[], Awaitable[bool]] = never_busy,
         tell: Listener = nobody,
         on_secret: Callable[[str], None] = ignored,
+        receipts: Receipts | None = None,
     ) -> None:
         self._settings = settings
         self._on_turn = on_turn
@@ -68,10 +77,16 @@ class MatrixEdge:
         self.rooms = Rooms(settings, client=self._client, memory=memory, outbox=outbox)
         #: Set when the first sync was taken in.
         self.ready = asyncio.Event()
-        hooks = Hooks(on_turn=on_turn, on_messages=on_messages, tell=self._hear, on_refused=self._until_accepted)
+        hooks = Hooks(
+            on_turn=on_turn,
+            on_messages=on_messages,
+            tell=self._hear,
+            receipts=receipts or Unminded(),
+            on_refused=self._until_accepted,
+        )
         self._sync = Sync(settings, client=self._client, inbox=inbox, rooms=self.rooms, hooks=hooks)
         self._lookback = Lookback(settings, client=self._client, inbox=inbox, rooms=self.rooms, on_messages=on_messages)
-        self._sender = Sender(client=self._client, letters=outbox, edit_gap=settings.edit_gap)
+        self._sender = Sender(settings, client=self._client, letters=outbox, is_portal=self.rooms.is_portal)
 
     @property
     def user_id(self) -> str:

@@ -15,7 +15,14 @@ BRIDGE_TYPES = ("m.bridge", "uk.half-shot.bridge")
 #: What changes the facts of a room.
 FACT_TYPES = ("m.room.encryption", *BRIDGE_TYPES)
 #: The event types that are asked for. Without the members', a homeserver does not tell that the bot was put out.
-TIMELINE_TYPES = ("m.room.message", "m.reaction", "m.room.encrypted", "m.room.member", *FACT_TYPES)
+TIMELINE_TYPES = (
+    "m.room.message",
+    "m.reaction",
+    "m.room.encrypted",
+    "m.room.member",
+    *FACT_TYPES,
+    "com.beeper.message_send_status",
+)
 
 #: The signs of a reaction that mean something here, as programs and Slack name them.
 _SIGNS = {YES: YES, ":white_check_mark:": YES, NO: NO, ":x:": NO}

@@ -41,6 +41,7 @@ class Rooms:
         self._looked: set[str] = set()
         #: Rooms that are not named: whether the bot listens there.
         self._also: dict[str, bool] = {}
+        self._portals: dict[str, bool] = {}
         self._facts: dict[str, tuple[float, RoomFacts]] = {}
         #: One question to the homeserver at a time for each room, however many wait for its answer.
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -53,6 +54,12 @@ class Rooms:
     def listened(self) -> frozenset[str]:
         """The ids of the rooms where commands are taken."""
         return self._named | frozenset(room for room, heard in self._also.items() if heard)
+
+    @property
+    def alerts(self) -> str | None:
+        """The id of the room where is told what Slack did not take, if it is known."""
+        name = self._settings.bridged.alerts
+        return name if name.startswith("!") else self._aliases.get(name)
 
     @property
     def _named(self) -> frozenset[str]:
@@ -134,11 +141,12 @@ class Rooms:
             if any(mapping(event).get("type") in FACT_TYPES for event in timeline.events):
                 self._facts.pop(room_id, None)
                 self._also.pop(room_id, None)
+                self._portals.pop(room_id, None)
                 self._looked.discard(room_id)
                 self._changed.set()
             if room_id not in self._also and room_id not in self._named:
                 # Now, for what was said there with the first sync is heard, too.
-                self._also[room_id] = self._settings.also(await self.facts(room_id))
+                self._also[room_id] = self._settings.bridged.is_heard(await self.facts(room_id))
 
     async def _invited(self, room_id: str, inviter: str) -> None:
         if inviter in self._settings.inviters:
@@ -179,6 +187,15 @@ class Rooms:
             facts = facts_of(room_id, await self._client.ask("GET", "rooms", room_id, "state"))
             self._facts[room_id] = (asked, facts)
             return replace(facts, names=self._names(room_id))
+
+    async def is_portal(self, room_id: str) -> bool:
+        """Tell whether a room is that of a channel of Slack; one that cannot be asked about is none for now."""
+        if room_id not in self._portals:
+            try:
+                self._portals[room_id] = self._settings.bridged.is_portal(await self.facts(room_id))
+            except (ChatUnreachableError, ChatRefusedError):
+                return False
+        return self._portals[room_id]
 
     def _names(self, room_id: str) -> frozenset[str]:
         return frozenset(alias for alias, known in self._aliases.items() if known == room_id)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
@@ -13,6 +13,7 @@ from opsbot.matrix.content import content_of
 from opsbot.matrix.events import mapping, text
 from opsbot.matrix.patience import pause
 from opsbot.matrix.problems import AnswerError, HomeserverUnwellError
+from opsbot.matrix.settings import MatrixSettings
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +27,23 @@ _BAD_REQUEST = 400
 class Sender:
     """Sends what waits, in order in each room; rooms do not wait for one another.
 
-    An edit that has to wait for its time lets the messages behind it pass.
+    An edit that has to wait for its time lets the messages behind it pass. In a channel of Slack there is time between
+    two messages.
     """
 
-    def __init__(self, *, client: Client, letters: Letters, edit_gap: float) -> None:
+    def __init__(
+        self,
+        settings: MatrixSettings,
+        *,
+        client: Client,
+        letters: Letters,
+        is_portal: Callable[[str], Awaitable[bool]],
+    ) -> None:
         self._client = client
         self._letters = letters
-        self._edit_gap = edit_gap
+        self._edit_gap = settings.edit_gap
+        self._post_gap = settings.post_gap
+        self._is_portal = is_portal
         self._bells: dict[str, asyncio.Event] = {}
 
     async def run(self) -> None:
@@ -53,6 +64,7 @@ class Sender:
         """Send what waits for one room, whenever its bell rings or an edit's time has come."""
         now = asyncio.get_running_loop().time
         resting: dict[str, float] = {}
+        free = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(min(resting.values(), default=None)):
@@ -60,8 +72,12 @@ class Sender:
             bell.clear()
             resting = {cause: until for cause, until in resting.items() if until > now()}
             while (letter := await self._letters.take(room_id, resting=resting.keys())) is not None:
+                if letter.post.edits is None and free > now() and await self._is_portal(room_id):
+                    await asyncio.sleep(free - now())
                 await self._deliver(letter)
-                if letter.post.edits is not None:
+                if letter.post.edits is None:
+                    free = now() + self._post_gap
+                else:
                     resting[letter.post.edits] = now() + self._edit_gap
 
     async def _deliver(self, letter: Letter) -> None:
@@ -79,7 +95,15 @@ class Sender:
                 else:
                     return await self._give_up(letter, problem)
             else:
+                await self._take_back(letter)
                 return await self._letters.mark_sent(letter.post.cause, event_id)
+
+    async def _take_back(self, letter: Letter) -> None:
+        """Take the event back that this one stands for: Slack has never seen it, and Matrix need not see both."""
+        if letter.stale is not None:
+            path = ("rooms", letter.post.room_id, "redact", letter.stale, f"{letter.transaction}-back")
+            with contextlib.suppress(ChatUnreachableError, ChatRefusedError):
+                await self._client.ask("PUT", *path, content={})
 
     async def _wait(self, letter: Letter, failures: int, problem: OpsbotError) -> None:
         if failures == 1:

@@ -8,10 +8,24 @@ from pathlib import Path
 from opsbot.model import RoomFacts
 
 
-def nowhere_else(room: RoomFacts) -> bool:
-    """Listen in no room that is not named."""
+def nowhere(room: RoomFacts) -> bool:
+    """Say no of every room."""
     del room
     return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bridged:
+    """What is different where a bridge is; the two questions are answered by what a room's state says."""
+
+    #: The bridge's own account: what it says of a message's delivery counts.
+    bot: str = ""
+    #: The room, by its id or alias, where is told what Slack did not take.
+    alerts: str = ""
+    #: Whether a room is that of a channel: Slack wants time between two messages.
+    is_portal: Callable[[RoomFacts], bool] = nowhere
+    #: Whether the bot listens in a room though it is not named.
+    is_heard: Callable[[RoomFacts], bool] = nowhere
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +40,7 @@ class MatrixSettings:
     password_file: Path | None = None
     #: Ids or aliases of the rooms where the bot listens.
     rooms: frozenset[str]
-    #: Tells of a room that is not named whether the bot listens there all the same, by what its state says.
-    also: Callable[[RoomFacts], bool] = nowhere_else
+    bridged: Bridged = Bridged()
     #: The accounts whose invitations are accepted to any room.
     inviters: frozenset[str] = frozenset()
     #: How long the homeserver may hold a sync that has no news.
@@ -40,6 +53,8 @@ class MatrixSettings:
     look_back: float = 60.0
     #: The least time between two edits of one message: Slack takes no more.
     edit_gap: float = 3.0
+    #: The least time between two messages to a channel of Slack, which takes one a second.
+    post_gap: float = 1.2
     #: How long the facts of a room are kept.
     facts_age: float = 60.0
     #: The time until a refused token is tried again.

@@ -13,12 +13,13 @@ from functools import partial
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
 from opsbot.happened import ChatBack, ChatLost, Listener, Synced
-from opsbot.letters import Mailbox
+from opsbot.letters import Mailbox, Receipt, Receipts
 from opsbot.matrix.client import Client
 from opsbot.matrix.events import TIMELINE_TYPES, Batch, Timeline, batch_of, mapping, text, to_message
-from opsbot.matrix.gaps import Gaps, all_before
+from opsbot.matrix.gaps import Gaps, Reader, all_before
 from opsbot.matrix.patience import alive, pause, rest
 from opsbot.matrix.problems import AnswerError, HomeserverUnwellError, TokenRefusedError
+from opsbot.matrix.receipts import receipts_in
 from opsbot.matrix.rooms import Rooms
 from opsbot.matrix.settings import MatrixSettings
 from opsbot.model import Message
@@ -48,6 +49,8 @@ class Hooks:
     on_messages: Callable[[], None]
     #: A sync was taken in, or the homeserver is lost, or back.
     tell: Listener
+    #: Takes in what the bridge says of messages.
+    receipts: Receipts
     #: The token was refused; returns when the homeserver may be asked again.
     on_refused: Callable[[], Awaitable[None]]
 
@@ -151,8 +154,13 @@ class Sync:
         await self._rooms.note(batch)
         heard = {room: line for room, line in batch.timelines.items() if room in self._rooms.listened}
         messages: list[Message] = []
+        told: list[Receipt] = []
         for room_id, timeline in heard.items():
-            messages += await self._said(room_id, timeline, stored=stored, seen=seen.get(room_id))
+            read = partial(self._read, room_id=room_id, told=told)
+            messages += await self._said(room_id, timeline, stored=stored, seen=seen.get(room_id), read=read)
+        if told:
+            # Before the position: a receipt that is seen twice changes nothing the second time.
+            await self._hooks.receipts.note(told)
         if heard or stored is None or stored[0] != batch.position:
             last = {room: _last(line) or seen.get(room, "") for room, line in heard.items()}
             await self._inbox.accept(messages, position=batch.position, seen=last)
@@ -160,8 +168,13 @@ class Sync:
             self._hooks.on_messages()
             await asyncio.sleep(HEAD_START)
 
+    def _read(self, event: object, *, room_id: str, told: list[Receipt]) -> Message | None:
+        """Read an event as a message; what the bridge TOLD in it is put aside."""
+        told += receipts_in([event], bridge=self._settings.bridged.bot)
+        return to_message(event, room_id=room_id, me=self._client.user_id)
+
     async def _said(
-        self, room_id: str, timeline: Timeline, *, stored: tuple[str, float] | None, seen: str | None
+        self, room_id: str, timeline: Timeline, *, stored: tuple[str, float] | None, seen: str | None, read: Reader
     ) -> list[Message]:
         """Return what was said in a room; of a room never seen before, only what is fresh."""
         new = stored is None or seen is None
@@ -169,7 +182,6 @@ class Sync:
             after, oldest = None, datetime.now(UTC) - self._settings.fresh
         else:
             after, oldest = stored[0], datetime.fromtimestamp(stored[1], UTC) - SLACK
-        read = partial(to_message, room_id=room_id, me=self._client.user_id)
         missed: list[Message] = []
         if timeline.limited and timeline.before and not (new and all_before(oldest, timeline.events)):
             missed = await self._gaps.fill(

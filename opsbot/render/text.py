@@ -22,7 +22,10 @@ WIDEST = 60
 #: Control characters, unseen marks, halves of characters, private ones, and what breaks lines or paragraphs.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
-_CODE = re.compile(r"`([^`\n]+)`")
+#: Code, a web address, or a word that may be a name.
+_PIECE = re.compile(r"`(?P<code>[^`\n]+)`|https?://\S+|(?P<word>[\w~@/:.-]+)")
+#: What looks like the name of a host: the bridge would make a link of it, and of hello-bot.service one to hello-bot.se.
+_HOST = re.compile(r"\.[A-Za-z]{2}")
 _BREAK = re.compile(r"[\n\t]")
 _CUT = "… (cut)"
 
@@ -41,10 +44,17 @@ def one_line(words: str, *, longest: int = 500) -> str:
 
 
 def words(sentence: str) -> Text:
-    """Make a message of a sentence; what stands between `backticks` becomes code."""
+    """Make a message of a sentence; what stands between `backticks` becomes code, and so do the names of hosts."""
     plain = clean(sentence)
-    marked = _CODE.sub(lambda m: f"<code>{m.group(1)}</code>", html.escape(plain, quote=False))
-    return Text(body=plain, html=marked.replace("\n", "<br>"))
+    return Text(body=plain, html=_PIECE.sub(_mark, html.escape(plain, quote=False)).replace("\n", "<br>"))
+
+
+def _mark(piece: re.Match[str]) -> str:
+    word = piece["word"] or ""
+    name = word.rstrip(".:-")
+    if piece["code"]:
+        return f"<code>{piece['code']}</code>"
+    return f"<code>{name}</code>{word[len(name) :]}" if _HOST.search(name) else piece[0]
 
 
 def code(word: str) -> Text:

@@ -35,9 +35,13 @@ _ROOMS = (
 )
 
 
-def transaction_id(cause: str) -> str:
-    """Derive the transaction id: homeservers keep them per account, some for ever, so it must not be a counter."""
-    return "opsbot-" + hashlib.sha256(cause.encode()).hexdigest()[:40]
+def transaction_id(cause: str, repeats: int = 0) -> str:
+    """Derive the transaction id: homeservers keep them per account, some for ever, so it must not be a counter.
+
+    A message that is sent again, because the bridge could not deliver it, is another event each time.
+    """
+    unique = f"{cause}#{repeats}" if repeats else cause
+    return "opsbot-" + hashlib.sha256(unique.encode()).hexdigest()[:40]
 
 
 def insert_posts(connection: Connection, posts: Sequence[Post]) -> None:
@@ -92,7 +96,13 @@ def _first(
     connection: Connection, room_id: str, resting: Collection[str]
 ) -> tuple[RowMapping, RowMapping | None] | None:
     """Return the row whose turn it is, and the one that it edits."""
-    due = or_(outbox.c.edits.is_(None), outbox.c.edits.not_in(list(resting)))
+    # An edit waits for its message, which may have to be sent again.
+    held = select(outbox.c.cause).where(outbox.c.room_id == room_id, outbox.c.state == State.WAITING)
+    free = and_(outbox.c.edits.not_in(list(resting)), outbox.c.edits.not_in(held))
+    due = and_(
+        or_(outbox.c.edits.is_(None), free),
+        or_(outbox.c.later.is_(None), outbox.c.later <= datetime.now(UTC).timestamp()),
+    )
     waiting = select(outbox).where(outbox.c.room_id == room_id, outbox.c.state == State.WAITING, due)
     row = connection.execute(waiting.order_by(outbox.c.seq).limit(1)).mappings().one_or_none()
     return None if row is None else (row, _find(connection, row["edits"] or ""))
@@ -117,7 +127,9 @@ def _to_letter(row: RowMapping, target: str | None) -> Letter:
         thread=row["thread"],
         edits=row["edits"],
     )
-    return Letter(post=post, transaction=transaction_id(post.cause), target=target)
+    repeats = row["repeats"] or 0
+    stale = row["event_id"] if repeats and post.edits is None else None
+    return Letter(post=post, transaction=transaction_id(post.cause, repeats), target=target, stale=stale)
 
 
 class Outbox:

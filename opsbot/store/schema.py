@@ -6,6 +6,7 @@ from sqlalchemy import (
     Column,
     Connection,
     DateTime,
+    Float,
     Index,
     Integer,
     MetaData,
@@ -60,6 +61,9 @@ outbox = Table(
     Column("reason", Text),  # why the server does not want it
     Column("at", DateTime),  # when it was posted
     Column("told", Boolean),  # that the server does not want it
+    Column("receipt", Text),  # what the bridge said last: empty when Slack has it, else the problem
+    Column("repeats", Integer, server_default="0"),  # how often it was sent again because of that
+    Column("later", Float),  # the Unix time before which it is not sent again
     sqlite_autoincrement=True,
 )
 

@@ -1,0 +1,105 @@
+"""What the bridge said of messages: Slack has them, or they are sent again, shorter, or given up."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from sqlalchemy import Connection, RowMapping, and_, func, select, update
+
+from opsbot.letters import Receipt
+from opsbot.model import Post, Text
+from opsbot.receipts import Again, GiveUp, Shorter, verdict
+from opsbot.render.text import fit, lines, tail, words
+from opsbot.store.database import Database
+from opsbot.store.outbox import State, insert_posts
+from opsbot.store.schema import outbox
+from opsbot.store.texts import clean
+
+log = logging.getLogger(__name__)
+
+#: Lines and characters of a lost message that are told elsewhere.
+_LINES, _WIDTH = 8, 120
+
+
+class Receipts:
+    """Implements the port `Receipts`. What is given up is told in the room of ALERTS, if any; NOW is Unix time."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        alerts: Callable[[], str | None] = lambda: None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._alerts = alerts
+        self._now = now
+
+    async def note(self, receipts: Sequence[Receipt]) -> None:
+        """Take in what was said of events; of what was said before, nothing changes."""
+        await self._database.write(partial(self._note_all, receipts))
+
+    async def trouble(self) -> tuple[str, int] | None:
+        """Return Slack's latest problem and how many messages wait because of it; None when the last one arrived."""
+        return await self._database.read(_trouble)
+
+    def _note_all(self, receipts: Sequence[Receipt], connection: Connection) -> None:
+        for receipt in receipts:
+            self._note(connection, receipt)
+
+    def _note(self, connection: Connection, receipt: Receipt) -> None:
+        row = connection.execute(select(outbox).where(outbox.c.event_id == receipt.event_id)).mappings().one_or_none()
+        if row is None or row["receipt"] == "" or row["state"] != State.SENT:
+            return
+        if not receipt.problem:
+            _set(connection, row, receipt="")
+        elif row["edits"] is not None and _has_newer(connection, row):
+            _set(connection, row, receipt=receipt.problem)
+        else:
+            self._fail(connection, row, receipt.problem)
+
+    def _fail(self, connection: Connection, row: RowMapping, problem: str) -> None:
+        repeats = row["repeats"] or 0
+        again = {"state": State.WAITING, "tried": True, "repeats": repeats + 1, "receipt": clean(problem)}
+        match verdict(problem, repeats):
+            case Again(wait=wait):
+                _set(connection, row, **again, later=self._now() + wait)
+            case Shorter():
+                text = fit(Text(body=row["body"], html=row["html"]), longest=max(len(row["body"]) // 2, 1))
+                _set(connection, row, **again, later=None, body=text.body, html=text.html)
+            case GiveUp(advice=advice):
+                _set(connection, row, receipt=clean(problem))
+                self._alert(connection, row, problem, advice)
+
+    def _alert(self, connection: Connection, row: RowMapping, problem: str, advice: str) -> None:
+        log.warning(
+            "slack did not take a message", extra={"cause": row["cause"], "room": row["room_id"], "why": problem}
+        )
+        room = self._alerts()
+        if room is not None and room != row["room_id"]:
+            text = lines(
+                words(f"Slack did not take a message of mine in `{row['room_id']}`: `{problem}`. {advice} It said:"),
+                tail(row["body"], count=_LINES, width=_WIDTH),
+            )
+            cause = f"undelivered:{row['cause']}"
+            insert_posts(connection, [Post(cause=cause, room_id=room, text=fit(text))])
+
+
+def _set(connection: Connection, row: RowMapping, **values: object) -> None:
+    connection.execute(update(outbox).where(outbox.c.seq == row["seq"]).values(**values))
+
+
+def _has_newer(connection: Connection, row: RowMapping) -> bool:
+    newer = select(outbox.c.seq).where(outbox.c.edits == row["edits"], outbox.c.seq > row["seq"]).limit(1)
+    return connection.execute(newer).one_or_none() is not None
+
+
+def _trouble(connection: Connection) -> tuple[str, int] | None:
+    newest = select(outbox.c.receipt).where(outbox.c.receipt.is_not(None)).order_by(outbox.c.seq.desc()).limit(1)
+    problem = connection.execute(newest).scalar_one_or_none()
+    if not problem:
+        return None
+    waiting = and_(outbox.c.state == State.WAITING, outbox.c.repeats > 0)
+    count = connection.execute(select(func.count()).select_from(outbox).where(waiting)).scalar_one()
+    return problem, count
