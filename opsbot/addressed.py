@@ -8,7 +8,7 @@ _NEIGHBOURS = frozenset({"slack", "admin"})
 #: What somebody says to the bot before or after its bare name; anything else beside it is talk about the bot.
 _COURTESIES = r"help|thanks|thank\s+you|thx|cheers"
 _GREETINGS = rf"{_COURTESIES}|hello|hi|hey"
-_END = r"[\s.,!?…]*"
+_END = r"[\s.,:!?…]*"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +29,9 @@ class Ear:
         own = rf"(?:{re.escape(account)}|@{name})"
         word = r"(?P<name>[^\W\d_][\w-]*)(?:[.!?]+$|(?=\s|$))"
         self._marked = _pattern(rf"{re.escape(prefix)}{word}")
-        self._alone = _pattern(rf"(?:{re.escape(prefix)}|(?:{own}|{name}){_END}:?{_END})\Z")
-        self._named = _pattern(
-            rf"(?:{own}[:,]?|{name}[:,])\s+(?P<words>(?:{re.escape(prefix)})?(?:{word}|(?P<other>\S+)))"
-        )
+        self._alone = _pattern(rf"(?:{re.escape(prefix)}|(?:{own}|{name}){_END})\Z")
+        said = rf"(?:please\s+)?(?:{re.escape(prefix)})?(?:{word}|(?P<other>\S+))"
+        self._named = _pattern(rf"(?:{own}[:,]?|{name}[:,])\s+{said}")
         self._courteous = tuple(
             _pattern(shape)
             for shape in (

@@ -44,7 +44,7 @@ class Param:
     @property
     def word(self) -> str:
         """How sentences name it."""
-        return self.name.replace("_", "-").upper()
+        return str(getattr(self.type, "WORD", self.name.replace("_", "-").upper()))
 
 
 @dataclass(frozen=True, kw_only=True)

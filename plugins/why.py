@@ -15,6 +15,7 @@ class Question(Words):
 
     __slots__ = ()
     USAGE: ClassVar = "[PERSON] COMMAND"
+    WORD: ClassVar = "COMMAND"
 
 
 @command(needs="member")

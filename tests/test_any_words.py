@@ -95,6 +95,7 @@ def test_talk_is_no_call(body: str) -> None:
         ("@opsbot:example.org, !deploy x", "deploy", "x"),
         ("opsbot,  deploy x", "deploy", "x"),
         ("@opsbot 42", "42", ""),
+        ("@opsbot please deploy x", "deploy", "x"),
         ("!thanks!", "thanks", ""),
         ("Thank you, opsbot!", "thank", ""),
         ("hi @opsbot", "hi", ""),

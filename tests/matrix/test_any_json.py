@@ -166,6 +166,21 @@ def test_what_nobody_sees_is_not_heard(body: str) -> None:
     assert said_in({"body": body}) == "!deploy hello-bot"
 
 
+def test_what_no_database_takes_is_replaced() -> None:
+    """Half a character and a NUL, which JSON can say and a database cannot hold, are shown as something unreadable."""
+    event = json.loads(
+        r"""{"type": "m.room.message", "event_id": "$1\ud800", "sender": "@ada\u0000:x", "origin_server_ts": 1,
+        "content": {"msgtype": "m.text", "body": "!hello \udfff\u0000"}}"""
+    )
+
+    message = to_message(event, room_id=ROOM, me=ME)
+    batch = batch_of({"next_batch": "s\0", "rooms": {"join": {"!\ud800": {}}, "leave": {"!\0": {}}}}, me=ME)
+
+    assert message is not None
+    assert (message.event_id, message.sender, message.body) == ("$1\ufffd", "@ada\ufffd:x", "!hello \ufffd\ufffd")
+    assert (batch.position, [*batch.timelines], [*batch.left]) == ("s\ufffd", ["!\ufffd"], ["!\ufffd"])
+
+
 def test_of_a_huge_message_the_beginning_is_kept() -> None:
     """A text of 60 kB is kept as its first characters, and so much HTML is not read at all."""
     html = {"format": "org.matrix.custom.html", "formatted_body": "<a" * 30_000}

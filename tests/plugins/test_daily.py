@@ -126,6 +126,7 @@ async def test_why_tells_the_reason(bench: Bench) -> None:
     assert "There is no person and no command `fly`." in await bench.say("member", "!why fly")
     assert "member may not say `deploy`: this needs" in await bench.say("member", "!why deploy")
     assert "PROJECT is missing." in await bench.say("deployer", "!why deploy")
+    assert await bench.say("member", "!why") == "COMMAND is missing.\nUsage: `!why [PERSON] COMMAND`"
     assert (
         "contributor may say `deploy hello-bot --dry-run`: contributor is contributor; this needs"
         in await bench.say("admin", "!why @contributor:example.org deploy hello-bot --dry-run")

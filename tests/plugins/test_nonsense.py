@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from opsbot.bot import Bot
 from opsbot.model import Message
 from opsbot.ports import MOST_OPEN
 from opsbot.render.text import clean
@@ -99,7 +100,7 @@ async def test_more_commands_than_are_held_at_once_are_all_answered(bench: Bench
     """What waits beyond the first thousand gets its turn as soon as some of those are done."""
     await bench.site.inbox.accept([talk(n, "!hello", bench) for n in range(MOST_OPEN + 50)], position=None)
 
-    working = asyncio.create_task(bench.bot.run())
+    working = asyncio.create_task(Bot(bench.site, look=3600).run())
     async with asyncio.timeout(120):
         while await bench.site.inbox.open_messages():
             await bench.database.next_write().wait()

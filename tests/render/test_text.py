@@ -22,7 +22,7 @@ from opsbot.render.text import (
     tail,
     words,
 )
-from opsbot.render.times import age, duration, size
+from opsbot.render.times import age, duration, size, span
 
 
 def test_words_escape_and_mark_code() -> None:
@@ -195,6 +195,7 @@ def test_a_record_is_one_line(text: str) -> None:
 def test_an_age_is_never_in_the_future(seconds: int) -> None:
     """Clocks differ: what seems to be yet to come has just been."""
     assert "-" not in age(seconds)
+    assert "-" not in span(seconds)
 
 
 @pytest.mark.parametrize(
