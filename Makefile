@@ -32,8 +32,8 @@ lint: $(READY) ## run ruff and mypy
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(READY) ## measure it beside a plain loop (half an hour; writes docs/performance.md); QUICK=1 for small numbers
-	@$(BIN)/python -m bench $(if $(QUICK),--quick,--write) $(ARGS)
+bench: $(READY) ## measure it beside a plain loop (half an hour; writes docs/performance.md); QUICK=1 for small numbers, SCENARIOS='deploy burst' for some
+	@$(BIN)/python -m bench $(if $(QUICK),--quick,--write) $(SCENARIOS)
 
 docs: $(READY) ## write docs/commands.md anew from the plugins, and README's transcript from the demo
 	$(BIN)/opsbot commands --markdown > docs/commands.md
