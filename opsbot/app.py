@@ -21,6 +21,7 @@ from opsbot.durable import Engine
 from opsbot.errors import ConfigError, OpsbotError
 from opsbot.footprint import give_back
 from opsbot.hooks import Hooks
+from opsbot.jobs import reboots
 from opsbot.jobs.runner import give_up, perform
 from opsbot.matrix.edge import MatrixEdge
 from opsbot.model import Job
@@ -152,7 +153,8 @@ class App:
                 watch = self._engine.watch(partial(self.site.ledger.jobs, open_only=True), self._give_up)
                 watchdog = Watchdog(self.site, Records(self._database), forget=self._engine.forget)
                 witness = Witness(self.site, Memory(self._database))
-                work = (self.edge.run(), self.bot.run(), watch, self._database.keep(), watchdog.run(), witness.run())
+                guards = (watchdog.run(), witness.run(), reboots.watch(self.site))
+                work = (self.edge.run(), self.bot.run(), watch, self._database.keep(), *guards)
                 workers = [tasks.create_task(one) for one in work]
                 await self._engine.keep(self._times(), self.site.config.zone, since=since)
                 notify.ready()

@@ -55,12 +55,13 @@ class Context(_Place):
     async def start(self, request: Deploy | Rollback | Publish) -> Job:
         """Make a job of a request. It begins as soon as the command has returned it and it is stored."""
         match request:
-            case Deploy(project, revision, dry_run, reason, force):
-                job = self._job(JobKind.DEPLOY, project, target=revision.name, reason=reason, force=force)
+            case Deploy(project, revision, dry_run, reason, force, boot):
+                job = self._job(JobKind.DEPLOY, project, target=revision.name, reason=reason, force=force, boot=boot)
                 return replace(job, dry_run=dry_run)
-            case Rollback(target, reason, force):
+            case Rollback(target, reason, force, boot):
                 wanted = "" if target.generation is None else str(target.generation)
-                return self._job(JobKind.ROLLBACK, target.project, target=wanted, reason=reason, force=force)
+                options = {"force": force, "boot": boot}
+                return self._job(JobKind.ROLLBACK, target.project, target=wanted, reason=reason, **options)
             case Publish(done):
                 job = self._job(JobKind.PUBLISH, None, target=f"#{done.number}", reason="")
                 details = {**job.details, "on_host": (done.details or {}).get("on_host", done.id)}

@@ -122,6 +122,8 @@ class JobKind(StrEnum):
 
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
+    #: The proof of what was made the default of the next boot, after that boot.
+    PROVE = "prove"
     PUBLISH = "publish"
 
 
@@ -136,6 +138,8 @@ class Outcome(StrEnum):
     UNDONE = "undone"
     CANCELLED = "cancelled"
     BROKEN = "broken"
+    #: It is the default of the next boot, and nothing runs differently yet.
+    STAGED = "staged"
 
 
 @dataclass(frozen=True, kw_only=True)

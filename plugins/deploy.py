@@ -23,6 +23,7 @@ async def deploy(
     revision: Revision = MAIN,
     *,
     dry_run: bool = False,
+    boot: bool = False,
     force: bool = False,
     reason: Words = NO_WORDS,
 ) -> Job:
@@ -30,17 +31,26 @@ async def deploy(
 
     REVISION is a branch, a tag or a commit. `deploy platform` deploys the host's own configuration.
     With --dry-run it is built and compared with what runs, and nothing is activated; contributors may do that.
+    With --boot it becomes the default of the next boot, and nothing else: for what cannot be switched to.
     An older version of what has migrated its database meanwhile needs --force.
     """
-    return await ctx.start(Deploy(project, revision, dry_run=dry_run, reason=reason, force=force))
+    return await ctx.start(Deploy(project, revision, dry_run=dry_run, reason=reason, force=force, boot=boot))
 
 
 @command(needs="deployer", aliases=("undo",))
-async def rollback(ctx: Context, target: Target = LAST_PROVED, *, force: bool = False, reason: Words = NO_WORDS) -> Job:
+async def rollback(
+    ctx: Context,
+    target: Target = LAST_PROVED,
+    *,
+    boot: bool = False,
+    force: bool = False,
+    reason: Words = NO_WORDS,
+) -> Job:
     """Go back to what was proved before.
 
     With a project: to its last proved revision, as a deploy. With a number: to that generation of the host.
     With nothing: to the newest proved generation of the host below the running one.
     Where that crosses what does not go back, a migrated database or another kernel, it needs --force.
+    With --boot it becomes the default of the next boot; the number of what runs takes back what waits for one.
     """
-    return await ctx.start(Rollback(target, reason=reason, force=force))
+    return await ctx.start(Rollback(target, reason=reason, force=force, boot=boot))

@@ -42,7 +42,7 @@ async def generations(ctx: Context) -> Text:
             f"{'→' if one['running'] else ' '} {one['generation']}",
             age(now - one["date"]),
             short(one["commit"]),
-            "proved" if one["proved"] else "",
+            "next boot" if one.get("staged") else "proved" if one["proved"] else "",
             " ".join(f"{name}:{short(pin)}" for name, pin in sorted(one["pins"].items()) if pin != before.get(name)),
         )
         for one, before in zip(found[:_NEWEST], [*(older["pins"] for older in found[1:]), {}], strict=False)

@@ -5,7 +5,7 @@ import contextlib
 
 from opsbot.errors import HostError
 from opsbot.jobs.work import ANSWERED, Order, Work
-from opsbot.model import Json, Outcome, Probe
+from opsbot.model import JobKind, Json, Outcome, Probe
 from opsbot.render.jobs import failed_units
 from opsbot.render.text import words
 from opsbot.render.times import duration
@@ -77,7 +77,7 @@ async def prove(work: Work, order: Order, state: Json, *, before: Json, touched:
 def _word(state: Json, verdict: Json) -> tuple[str, Json]:
     """Return what the host is told: that it may commit, or why not."""
     why = verdict["why"][:_REASON]
-    if why and state.get("keeps") and not verdict.get("cancelled"):
+    if why and state.get("keeps") and (state.get("boot") or not verdict.get("cancelled")):
         return "confirm", {"despite": why}
     return ("revert", {"reason": why}) if why else ("confirm", {})
 
@@ -113,6 +113,14 @@ async def _probes(work: Work) -> dict[str, Probe]:
     return {name: probe for name, probe in zip(names, found, strict=True) if probe is not None}
 
 
+def reboot_offer(work: Work) -> str:
+    """Name the command that makes it the default of the next boot."""
+    job = work.job
+    asked = "rollback" if job.kind is JobKind.ROLLBACK else "deploy"
+    said = " ".join(word for word in (asked, job.project, job.target, "--boot") if word)
+    return f" `{work.site.config.prefix}{said}` makes it the default of the next boot, and nothing else."
+
+
 def end_if_unproved(work: Work, state: Json, what: str, note: str) -> None:
     """End the job loudly where the host has kept what is not proved; NOTE tells of the branches."""
     if state.get("proved", True):
@@ -120,10 +128,11 @@ def end_if_unproved(work: Work, state: Json, what: str, note: str) -> None:
     job, prefix = work.job, work.site.config.prefix
     logs = "".join(f" `{prefix}logs {one['unit']}` shows more." for one in state.get("failed_units") or [])
     before = state.get("base_generation") or ""
+    option, then = ("--boot", " with the next reboot") if state.get("boot") else ("--force", "")
     headline = (
         f"{what} runs on `{job.host}` as generation {state['generation']}, but it is NOT proved: "
         f"{str(state.get('why')).rstrip('.')}. It was not undone: {state.get('keeps')}. A person must decide: "
-        f"`{' '.join(f'{prefix}rollback {before} --force'.split())}` goes back, or deploy what works.{logs}"
+        f"`{' '.join(f'{prefix}rollback {before} {option}'.split())}` goes back{then}, or deploy what works.{logs}"
     )
     more = failed_units(state.get("failed_units") or [])
     raise work.ended(Outcome.BROKEN, f"{headline} {note}".rstrip(), more=more)
@@ -140,7 +149,8 @@ def end_unless_committed(work: Work, order: Order, state: Json, what: str) -> No
         case "refused" if cancelled_by:
             raise work.ended(Outcome.CANCELLED, f"{what} was cancelled by {cancelled_by} before it was activated.")
         case "refused":
-            raise work.ended(Outcome.REFUSED, f"{what} was not activated: {why}")
+            how = reboot_offer(work) if (state.get("error") or {}).get("code") == "needs-reboot" else ""
+            raise work.ended(Outcome.REFUSED, f"{what} was not activated: {why}{how}")
         case "reverted":
             outcome = Outcome.CANCELLED if cancelled_by else Outcome.UNDONE
             headline = f"{what} was undone: {why.rstrip('.')}. `{job.host}` runs what it ran before."

@@ -3,6 +3,7 @@
 from opsbot.jobs import stages
 from opsbot.jobs.activation import activate, end_if_unproved, end_unless_committed, look, prove
 from opsbot.jobs.publishing import publish, publish_note
+from opsbot.jobs.reboots import end_staged, only_boot, reboot_note
 from opsbot.jobs.work import Order, Work
 from opsbot.model import JobKind, Json, Outcome
 from opsbot.render.jobs import short
@@ -30,11 +31,14 @@ async def deploy_revision(work: Work, revision: str) -> None:
         word = await stages.agree(work, plan, wanted=what, ref=built.get("ref"), back=back)
         await stages.take_turn(work)
         before = await look(work)
-        arguments = {"base": built["base"], **fixed["window"], **stages.bound(plan, word)}
+        arguments = {"base": built["base"], **fixed["window"], **stages.bound(plan, word), **only_boot(job)}
         order = Order(part="activate", verb="activate", on_host=on_host, arguments=arguments)
         state = await activate(work, order)
         if (state.get("error") or {}).get("code") != "base-moved":
             break
+    if state["status"] == "staged":
+        await work.run.step("unhold", lambda: work.site.ledger.unhold(job.host, job.project))
+        end_staged(work, order, state, what, before=before)
     if state["status"] == "waiting":
         state = await prove(work, order, state, before=before, touched=touched_units(plan))
     end_unless_committed(work, order, state, what)
@@ -54,6 +58,7 @@ def _end(work: Work, built: Json, state: Json, published: Json, what: str, on_ho
     warnings = [*(state.get("warnings") or []), *(state.get("bot_warnings") or [])]
     if warnings:
         headline += " Warning: " + "; ".join(warnings)
+    headline += reboot_note(state)
     learnt = {"pin": built["pin"], "pin_before": built.get("pin_before"), "commit": built["commit"], "on_host": on_host}
     learnt |= {"generation": state["generation"], "generation_before": state.get("base_generation")}
     raise work.ended(Outcome.DONE, headline, **learnt, system=built["system"], base=built["base"], published=published)

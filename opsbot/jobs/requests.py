@@ -16,6 +16,8 @@ class Deploy:
     reason: str = ""
     #: Also where it goes back over what does not go back.
     force: bool = False
+    #: Only as the default of the next boot.
+    boot: bool = False
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Rollback:
     target: Target
     reason: str = ""
     force: bool = False
+    boot: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from opsbot.jobs.activation import activate, end_if_unproved, end_unless_committ
 from opsbot.jobs.deploy import deploy_revision
 from opsbot.jobs.preflight import end_if_refused, preflight
 from opsbot.jobs.publishing import publish, publish_note
+from opsbot.jobs.reboots import end_staged, only_boot, reboot_note
 from opsbot.jobs.work import Order, Work
 from opsbot.model import Json, Outcome
 from opsbot.render.plans import touched_units
@@ -60,7 +61,7 @@ def _wanted(work: Work, generations: list[Json]) -> Json:
     running = _running(generations)
     for one in generations:
         if target and str(one["generation"]) == target:
-            if one["running"]:
+            if one["running"] and one["current"]:
                 raise work.ended(Outcome.UNCHANGED, f"Generation {target} is what runs on `{work.job.host}` already.")
             return one
         if not target and one["proved"] and (running is None or one["generation"] < running):
@@ -71,6 +72,10 @@ def _wanted(work: Work, generations: list[Json]) -> Json:
 
 def _running(generations: list[Json]) -> int | None:
     return next((one["generation"] for one in generations if one["running"]), None)
+
+
+async def _hold(work: Work, projects: list[str], number: int) -> None:
+    await stages.hold(work, projects, work.job.reason or f"{work.job.person} rolled back to generation {number}")
 
 
 async def _go_to(work: Work, wanted: Json, generations: list[Json]) -> None:
@@ -84,18 +89,22 @@ async def _go_to(work: Work, wanted: Json, generations: list[Json]) -> None:
         # While somebody was asked, the host was not ours: whatever happened there, the base is compared.
         await stages.take_turn(work)
     before = await look(work)
-    arguments = {"base": base or plan["base"], "generation": number, **stages.bound(plan, word)}
+    arguments = {"base": base or plan["base"], "generation": number, **stages.bound(plan, word), **only_boot(job)}
     order = Order(part="activate", verb="rollback", on_host=job.id, arguments=arguments)
     state = await activate(work, order)
+    moved = sorted(plan["moves"])
+    if state["status"] == "staged":
+        await _hold(work, moved if back else [], number)
+        end_staged(work, order, state, what, before=before)
     if state["status"] == "waiting":
         state = await prove(work, order, state, before=before, touched=touched_units(plan))
     end_unless_committed(work, order, state, what)
-    moved = sorted(plan["moves"])
-    await stages.hold(work, moved if back else [], job.reason or f"{job.person} rolled back to generation {number}")
+    await _hold(work, moved if back else [], number)
     published = await publish(work, job.id)
     held = f"; held until deployed on purpose: {', '.join(moved)}" if back and moved else ""
     note = f"; {said}" if (said := publish_note(work, published).rstrip(".")) else ""
     end_if_unproved(work, state, what, note.lstrip("; "))
-    headline = f"{what} runs on `{job.host}` again{held}{note}."
+    again = "is the default of" if "boot" in job.options else "runs on"
+    headline = f"{what} {again} `{job.host}` again{held}{note}.{reboot_note(state)}"
     learnt = {"generation": number, "generation_before": _running(generations), "base": arguments["base"]}
     raise work.ended(Outcome.DONE, headline, **learnt, system=wanted["system"], published=published)

@@ -7,6 +7,7 @@ from opsbot.jobs.deploy import deploy
 from opsbot.jobs.ending import EndedError, Ending
 from opsbot.jobs.progress import Progress
 from opsbot.jobs.publishing import publish_again
+from opsbot.jobs.reboots import prove_boot
 from opsbot.jobs.rollback import rollback
 from opsbot.jobs.work import Work
 from opsbot.model import Job, JobKind, Outcome
@@ -32,6 +33,8 @@ async def _ending(work: Work) -> Ending:
                 await deploy(work)
             case JobKind.ROLLBACK:
                 await rollback(work)
+            case JobKind.PROVE:
+                await prove_boot(work)
             case JobKind.PUBLISH:
                 await publish_again(work)
             case never:

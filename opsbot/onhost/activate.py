@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from opsbot.onhost import arm, files
+from opsbot.onhost import arm, boot, files
 from opsbot.onhost.commit import commit, end, go_back, sweep
 from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError
@@ -15,9 +15,9 @@ from opsbot.onhost.ledger import Entry
 from opsbot.onhost.order import Order
 from opsbot.onhost.prove import Doctor, last_words, prove
 from opsbot.onhost.record import OvertakenError, Record, enter, host_lock
-from opsbot.onhost.revert import reason_for, resume
+from opsbot.onhost.revert import finish, reason_for, resume
 from opsbot.onhost.state import ENDED, folders, holder, real, switch_request
-from opsbot.onhost.switch import switch
+from opsbot.onhost.switch import Switched, switch
 from opsbot.onhost.systems import (
     commit_of_running,
     current_generation,
@@ -58,6 +58,9 @@ class Activation:
         """Run to the end; FIELDS are what `check` returned."""
         os.environ["PATH"] = arm.resolved_path()
         former = {"base_generation": current_generation(self.config), "failed_before": sorted(self.before.failed)}
+        if self.order.boot:
+            self._stage({**fields, **former})
+            return
         timers = (self.record.read() or {}).get("timers", [])
         self.record.create("arming", **fields, **former, timers=timers, warnings=[])
         try:
@@ -76,6 +79,14 @@ class Activation:
         except Exception as error:  # noqa: BLE001 - whatever it was, the host must not stay half-way
             self.record.say(traceback.format_exc())
             self._back(f"The helper failed: {type(error).__name__}: {error}"[:500], code="failed")
+
+    def _stage(self, fields: dict[str, Any]) -> None:
+        """Make it the default of the next boot; nothing is activated, so no dead man is needed."""
+        self._adopt(self.order.base)
+        before = {"well": sorted(self.before.well), "default": real(self.config.profile)}
+        self.record.create("committing", **fields, **before, boot=True, committing=True, warnings=[])
+        with self.record.mine():
+            finish(self.record)
 
     def _back(self, why: str, failed: tuple[str, ...] = (), code: str = "cancelled") -> None:
         try:
@@ -130,10 +141,10 @@ class Activation:
         self.record.say(f"activating {system}")
         self.record.move("activating", switched=True)
         done = switch(system, "test", self.record.log, again=True)
-        if done.busy:
+        error = _untouched(done)
+        if error is not None and real(self.config.running) == self.order.base:
             with self.record.mine():
-                message = "Somebody else is switching this host."
-                end(self.record, "refused", error={"code": "busy", "message": message})
+                end(self.record, "refused", code=done.code, error=error)
             raise OvertakenError
         with self.record.mine() as state:
             self.record.write(state["status"], code=done.code)
@@ -177,6 +188,15 @@ class Activation:
             go_back(self.record, f"It could not be made the default. {error.message}")
 
 
+def _untouched(done: Switched) -> dict[str, str] | None:
+    """Return the error of a switch that did not begin."""
+    if done.busy:
+        return {"code": "busy", "message": "Somebody else is switching this host."}
+    if done.refusal is None:
+        return None
+    return {"code": "needs-reboot" if done.reboot else "pre-switch", "message": done.refusal}
+
+
 def activate(config: Config, job: str, parse: Callable[[str, dict[str, Any]], dict[str, Any]]) -> None:
     """Do the activation that was asked for, or end one that was cut off; PARSE checks the request."""
     said = switch_request(config, job)
@@ -185,6 +205,10 @@ def activate(config: Config, job: str, parse: Callable[[str, dict[str, Any]], di
     record = Record(config=config, job=job)
     with host_lock(config, patience=_HOST_PATIENCE) as mine:
         state = record.read()
+        if state is not None and boot.is_to_be_proved(config, job, state):
+            if mine and holder(config) in (None, job):
+                boot.prove_boot(record)
+            return
         if state is not None and (state["status"] in ENDED or not mine):
             return
         if state is not None and state["status"] != "arming":

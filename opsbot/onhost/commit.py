@@ -2,9 +2,10 @@
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from opsbot.onhost import arm, nix, prove, systemd
+from opsbot.onhost import arm, files, nix, prove, systemd
 from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.ledger import Entry
@@ -12,7 +13,8 @@ from opsbot.onhost.record import Record, enter
 from opsbot.onhost.run import must, run
 from opsbot.onhost.state import activation, asked, boot_id, folders, real, rebooted
 from opsbot.onhost.switch import switch, switch_patiently
-from opsbot.onhost.systems import current_generation, spoken_commit
+from opsbot.onhost.systems import current_generation, ledger, spoken_commit
+from opsbot.onhost.trees import kernel_changed
 
 _PROFILE = 60.0
 
@@ -39,23 +41,64 @@ def commit(record: Record, despite: str | None = None) -> None:
     """
     despite = despite or _despite(record, record.must_read())
     state = record.write("committing", committing=True, despite=despite)
-    config, system = record.config, state["system"]
-    if real(config.running) != system:
+    config = record.config
+    if real(config.running) != state["system"]:
         raise HostError("failed", "The system that was to be made the default does not run any more.")
+    _make_default(record, state)
+    _committed(record, state.get("commit") or spoken_commit(config), despite)
+
+
+def _make_default(record: Record, state: dict[str, Any]) -> None:
+    """Move profile and boot loader to a system; HostError when they do not follow."""
+    config, system = record.config, state["system"]
     if state["verb"] == "rollback":
         must(run(nix.switch_generation(config.profile, state["generation"]), within=_PROFILE))
     elif real(config.profile) != system:
         must(run(nix.set_profile(config.profile, system), within=_PROFILE))
     if (done := switch(system, "boot", record.log)).code != 0:
         raise HostError("failed", f"The boot loader could not be set (switch-to-configuration ended with {done.code}).")
-    number = current_generation(config)
-    if number is None or real(config.profile) != system:
+    if current_generation(config) is None or real(config.profile) != system:
         raise HostError("failed", "The profile did not follow.")
-    commit_id, pins = state.get("commit") or spoken_commit(config), state.get("pins", {})
-    proved = despite is None
-    entry = Entry(generation=number, system=system, commit=commit_id, pins=pins, proved=proved, job=record.job)
-    enter(config, replace(entry, at=time.time()))
-    end(record, "committed", generation=number, commit=commit_id, proved=proved, **({} if proved else {"why": despite}))
+
+
+def _committed(record: Record, commit_id: str | None, despite: str | None) -> None:
+    """End with what runs as the default."""
+    config, state, proved = record.config, record.must_read(), despite is None
+    number, warnings = _enter(record, state, commit_id, proved=proved), [*state.get("warnings", []), *_dropped(state)]
+    why = {} if proved else {"why": despite}
+    reboot = config.booted.is_dir() and kernel_changed(Path(real(config.booted)), Path(state["system"]))
+    more = {"generation": number, "commit": commit_id, "proved": proved, "reboot_needed": reboot, "warnings": warnings}
+    end(record, "committed", **more, **why)
+
+
+def _dropped(state: dict[str, Any]) -> list[str]:
+    """Say what waited for a reboot and will not be booted any more."""
+    waited = state.get("drops")
+    if waited in (None, state.get("generation")):
+        return []
+    return [f"Generation {waited} waited for a reboot and is not the default any more: deploy it again with --boot."]
+
+
+def _enter(record: Record, state: dict[str, Any], commit_id: str | None, *, proved: bool) -> int:
+    """Record the generation that the profile names; return its number."""
+    number = int(current_generation(record.config) or 0)
+    entry = Entry(generation=number, system=state["system"], commit=commit_id, pins=state.get("pins", {}))
+    enter(record.config, replace(entry, proved=proved, job=record.job, at=time.time()))
+    return number
+
+
+def stage(record: Record) -> None:
+    """Make a system the default of the next boot, from wherever a former attempt was cut off; activate nothing."""
+    state = record.must_read()
+    config, system = record.config, state["system"]
+    _make_default(record, state)
+    known = ledger(config).entry(int(current_generation(config) or 0), system)
+    if real(config.running) == system:
+        _committed(record, state.get("commit"), None if known and known.proved else "It was never proved.")
+        return
+    number = _enter(record, state, state.get("commit"), proved=bool(known and known.proved))
+    files.write_json(folders(config).staged, {"job": record.job})
+    end(record, "staged", generation=number, warnings=_dropped({**state, "generation": number}))
 
 
 def _somebody_elses(record: Record, state: dict[str, Any]) -> bool:
@@ -68,7 +111,7 @@ def go_back(record: Record, why: str, units: tuple[str, ...] = (), code: str = "
     """Put the former system in place again and write down why; never raises for what a program does."""
     state = record.write("reverting", why=why)
     record.say(f"going back: {why}")
-    if not state.get("switched"):
+    if not (state.get("switched") or state.get("boot")):
         end(record, "refused", error={"code": code, "message": why})
         return
     try:
@@ -84,7 +127,8 @@ def go_back(record: Record, why: str, units: tuple[str, ...] = (), code: str = "
     except HostError as error:
         end(record, "stuck", why=f"{why} Going back failed: {error.message}")
         return
-    end(record, "rebooted" if state["boot_id"] != boot_id(record.config) else "reverted")
+    again = state.get("switched") and state["boot_id"] != boot_id(record.config)
+    end(record, "rebooted" if again else "reverted")
 
 
 def _put_back(record: Record, state: dict[str, Any]) -> None:
@@ -95,11 +139,12 @@ def _put_back(record: Record, state: dict[str, Any]) -> None:
             nix.set_profile(config.profile, base) if number is None else nix.switch_generation(config.profile, number)
         )
         must(run(back, within=_PROFILE))
-    if state["boot_id"] == boot_id(config) or real(config.running) != base:
+    if state.get("switched") and (state["boot_id"] == boot_id(config) or real(config.running) != base):
         done = switch_patiently(base, "test", record.log)
         if not done.active or real(config.running) != base:
             raise HostError("failed", f"switch-to-configuration of the former system ended with {done.code}.")
-    if state.get("committing") and (done := switch_patiently(base, "boot", record.log)).code != 0:
+    former = state.get("default") or base
+    if state.get("committing") and (done := switch_patiently(former, "boot", record.log)).code != 0:
         raise HostError("failed", f"the boot loader could not be set back ({done.code}).")
     still = sorted(set(systemd.failed()) - set(state["failed_before"]))
     record.write("reverting", warnings=[*state.get("warnings", []), *(f"{unit} has failed since." for unit in still)])

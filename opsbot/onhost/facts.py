@@ -11,7 +11,7 @@ from opsbot.onhost.config import Config, Remote
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.plan import disks
 from opsbot.onhost.run import run
-from opsbot.onhost.state import boot_id, holder, real
+from opsbot.onhost.state import boot_id, holder, real, staged
 from opsbot.onhost.systems import commit_of_running, current_generation, pins_of
 from opsbot.onhost.trees import kernel_changed
 
@@ -45,6 +45,7 @@ def facts(config: Config, names: list[str]) -> dict[str, Any]:
         "booted": booted,
         "running": running,
         "profile": {"generation": current_generation(config), "system": real(config.profile)},
+        "staged": staged(config),
         "reboot_needed": Path(booted).is_dir() and kernel_changed(Path(booted), Path(running)),
         "commit": commit,
         "pins": pins_of(config, commit, running),

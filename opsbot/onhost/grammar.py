@@ -78,6 +78,10 @@ def _projects(value: Any) -> list[str]:
     return [PROJECT.parse(item) for item in value]
 
 
+def _yes(value: Any) -> bool:
+    return bool(value) if isinstance(value, bool) else _refuse("That is neither true nor false.")
+
+
 def _log(value: Any) -> str:
     known = value in ("prepare", "activate", "publish")
     return str(value) if known else _refuse("A log is `prepare`, `activate` or `publish`.")
@@ -98,6 +102,7 @@ DESPITE = Argument(name="despite", parse=_words, required=False, default="")
 BASE = Argument(name="base", parse=_matching(SYSTEM, "the store path of a system"))
 AGREED = Argument(name="system", parse=BASE.parse, required=False)
 WINDOW = Argument(name="window", parse=_between(30, 3600, "The window"), required=False)
+BOOT = Argument(name="boot", parse=_yes, required=False, default=False)
 GENERATION = Argument(name="generation", parse=_between(1, 10**9, "A generation"))
 MAYBE_GENERATION = Argument(name="generation", parse=GENERATION.parse, required=False)
 UNIT_NAME = Argument(name="unit", parse=unit)

@@ -11,7 +11,7 @@ from opsbot.onhost.errors import HostError
 from opsbot.onhost.prove import near
 from opsbot.onhost.revert import reason_for
 from opsbot.onhost.services import Service
-from opsbot.onhost.state import built, real
+from opsbot.onhost.state import built, real, staged
 from opsbot.onhost.systems import generation_link, ledger, pins_of
 
 _SETTLE = 10
@@ -44,6 +44,11 @@ class Order:
     def system(self) -> str:
         """The system to put in place."""
         return str(self.target["system"])
+
+    @property
+    def boot(self) -> bool:
+        """Whether it is only to be the default of the next boot."""
+        return bool(self.arguments.get("boot"))
 
     @property
     def base(self) -> str:
@@ -81,7 +86,9 @@ class Order:
         if (why := reason_for(self.config, self.job)) is not None:
             raise HostError("cancelled", why)
         keeps = {"keeps": self.keeps, "alone": self.alone}
-        return {"verb": self.verb, **self.target, "base": self.base, "window": self.window, **keeps}
+        # What waits for a reboot is the default no longer when this one is.
+        drops = (staged(self.config) or {}).get("generation")
+        return {"verb": self.verb, **self.target, "base": self.base, "window": self.window, **keeps, "drops": drops}
 
     @cached_property
     def touched(self) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """The host's own proof that a switch went well: nothing that was well and that it touched is broken now."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,7 +82,15 @@ def near(services: Sequence[Service], touched: Collection[str], named: Collectio
     ]
 
 
-def judge(before: Health, after: Health, counted: Collection[str]) -> Verdict:
+class Everything:
+    """What a reboot touches."""
+
+    def __contains__(self, _: object) -> bool:
+        """Say yes."""
+        return True
+
+
+def judge(before: Health, after: Health, counted: Container[str]) -> Verdict:
     """Compare two moments; only what was well before, or is new, and is COUNTED as touched is a fault."""
     newly_failed = sorted(after.failed - before.failed)
     ours = [name for name in newly_failed if name in counted]
@@ -104,7 +112,7 @@ def judge(before: Health, after: Health, counted: Collection[str]) -> Verdict:
 
 
 def prove(
-    before: Health, doctor: Doctor, counted: Collection[str], *, within: float, stop: Callable[[], None]
+    before: Health, doctor: Doctor, counted: Container[str], *, within: float, stop: Callable[[], None]
 ) -> Verdict:
     """Look until all is well twice in a row, WITHIN so many seconds; STOP is called in each round."""
     deadline = time.monotonic() + within

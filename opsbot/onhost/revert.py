@@ -6,7 +6,7 @@ from typing import Any
 
 from opsbot.onhost import systemd
 from opsbot.onhost.arm import resolved_path
-from opsbot.onhost.commit import commit, end, go_back
+from opsbot.onhost.commit import commit, end, go_back, stage
 from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.record import Record, host_lock
@@ -75,7 +75,10 @@ def _take_host(record: Record) -> None:
 def finish(record: Record, despite: str | None = None) -> None:
     """Finish a commit that was cut off; when that cannot be, go back. DESPITE says why it is not proved."""
     try:
-        commit(record, despite)
+        if record.must_read().get("boot"):
+            stage(record)
+        else:
+            commit(record, despite)
     except HostError as error:
         go_back(record, f"The commit was cut off and could not be finished. {error.message}")
 

@@ -11,7 +11,9 @@ from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError
 
 #: The statuses of an activation that stay as they are.
-ENDED = frozenset({"committed", "reverted", "rebooted", "refused", "stuck"})
+ENDED = frozenset({"committed", "staged", "reverted", "rebooted", "refused", "stuck"})
+#: Where a system is that waits for a reboot, or for its proof afterwards.
+_UNPROVED = ("staged", "proving", "waiting")
 #: Seconds that systemd may take to start what was asked for.
 START_GRACE = 10.0
 #: Verbs that put a running system in place; a job has one of them at most.
@@ -49,6 +51,11 @@ class Folders:
     def holder(self) -> Path:
         """The file that names the last job that held the host."""
         return self.top / "jobs" / "holder.json"
+
+    @property
+    def staged(self) -> Path:
+        """The file that names the last job whose system waits for a reboot."""
+        return self.top / "jobs" / "staged.json"
 
     @property
     def ledger(self) -> Path:
@@ -110,10 +117,29 @@ def rebooted(config: Config, state: dict[str, Any]) -> bool:
     return open_still and state["boot_id"] != boot_id(config)
 
 
+def staged(config: Config) -> dict[str, Any] | None:
+    """Return what waits to be booted and proved, unless another system was made the default since.
+
+    `rebooted` says that the host came up anew since, `booted` that it did so with this system.
+    """
+    job = (files.read_json(folders(config).staged) or {}).get("job")
+    state = activation(config, job) if isinstance(job, str) else None
+    if state is None or state["status"] not in _UNPROVED or real(config.profile) != state["system"]:
+        return None
+    rebooted = state["boot_id"] != boot_id(config)
+    booted = rebooted and real(config.booted) == real(config.running) == state["system"]
+    known = {"job": job, "generation": state["generation"], "system": state["system"]}
+    return {**known, "rebooted": rebooted, "booted": booted}
+
+
+def _when_asked(config: Config, job: str, *verbs: str) -> float:
+    paths = [folders(config).request(job, verb) for verb in verbs]
+    return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+
+
 def _just_asked(config: Config, job: str, *verbs: str, since: float = 0.0) -> bool:
     """Say whether a unit may still be on its way: asked for a moment ago, and nothing written down since."""
-    paths = [folders(config).request(job, verb) for verb in verbs]
-    newest = max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+    newest = _when_asked(config, job, *verbs)
     return newest > since and time.time() - newest < START_GRACE
 
 
@@ -142,15 +168,23 @@ def _switched(config: Config, job: str) -> dict[str, Any] | None:
     mine = (files.read_json(place.holder) or {}).get("job") == job and files.is_locked(place.host_lock)
     alive = files.is_locked(place.job(job) / "state.lock") or mine
     state = activation(config, job)
-    if state is None:
-        return {"status": "running" if alive or _just_asked(config, job, *SWITCHING) else "lost"}
-    if state["status"] in ENDED:
-        return state
+    if state is None or state["status"] in ENDED - {"staged"}:
+        return state or {"status": "running" if alive or _just_asked(config, job, *SWITCHING) else "lost"}
+    if state.get("boot") and state["status"] in _UNPROVED:
+        return _proof_of(config, job, state, alive=alive)
     if rebooted(config, state):
         return {**state, "status": "rebooted", "why": "The host was rebooted before the commit."}
     if alive or _just_asked(config, job, *SWITCHING, "revert", since=state["at"]):
         return state
     return {**state, "status": "lost", "was": state["status"]}
+
+
+def _proof_of(config: Config, job: str, state: dict[str, Any], *, alive: bool) -> dict[str, Any]:
+    """Return what waits for a reboot or its proof; asked for since it was written down, it is proved anew."""
+    if _when_asked(config, job, "prove") <= state["at"] and (alive or state["status"] == "staged"):
+        return state
+    proving = alive or _just_asked(config, job, "prove", since=state["at"])
+    return {**state, "status": "proving"} if proving else {**state, "status": "lost", "was": state["status"]}
 
 
 def job_state(config: Config, job: str) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """switch-to-configuration, run as nixos-rebuild runs it, and its exit codes."""
 
 import os
+import re
 import time
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from opsbot.onhost import nix
@@ -14,6 +16,13 @@ RESUMED = (2, 101)
 #: Active, but a unit somewhere has failed.
 SOME_FAILED = 4
 _LOCKED = 11
+#: Nothing was activated, because the new system's init differs.
+_NEEDS_REBOOT = 100
+_CHECKS_FAILED = "Pre-switch checks failed"
+_CHECK = re.compile(r"Pre-switch check '([^']*)' failed")
+#: What NixOS's switch inhibitors say before they name what has changed.
+_CRITICAL = "There are changes to critical components of the system:"
+_WORDS = 200
 _PATIENCE = 120.0
 
 
@@ -24,6 +33,9 @@ class Switched:
     code: int
     #: Somebody else holds its lock, so it did nothing.
     busy: bool = False
+    #: Why it would not begin, so that nothing was touched; and whether a reboot is the way.
+    refusal: str | None = None
+    reboot: bool = False
 
     @property
     def active(self) -> bool:
@@ -38,12 +50,29 @@ def switch(system: str, action: str, log: Path, *, again: bool = False) -> Switc
     archive = "/run/current-system/sw/lib/locale/locale-archive"
     environment["LOCALE_ARCHIVE"] = os.environ.get("LOCALE_ARCHIVE", archive)
     done = run((f"{system}/bin/switch-to-configuration", action), within=SWITCHING, env=environment, log=log)
+    said = list(nix.short_lines(log, offset)) if done.code in (1, _LOCKED) else []
     # The exit code alone says errno 11, which other failures have too.
-    busy = done.code == _LOCKED and any("Could not acquire lock" in line for line in nix.short_lines(log, offset))
+    busy = done.code == _LOCKED and any("Could not acquire lock" in line for line in said)
     if again and done.code in RESUMED:
         # The first run has touched the host, so a lock that the second one meets does not mean that nothing was done.
         return replace(switch(system, action, log), busy=False)
-    return Switched(code=done.code, busy=busy)
+    return replace(_refused(done.code, said), busy=busy)
+
+
+def _refused(code: int, said: list[str]) -> Switched:
+    """Tell what would not begin: an init that cannot be replaced, or a check that comes before anything else."""
+    if code == _NEEDS_REBOOT:
+        why = "Its init cannot take over from the one that runs: that takes a reboot."
+        return Switched(code=code, refusal=why, reboot=True)
+    if _CHECKS_FAILED not in said:
+        return Switched(code=code)
+    if _CRITICAL in said:
+        named = takewhile(lambda line: not line.startswith("Switching into"), said[said.index(_CRITICAL) + 1 :])
+        parts = "; ".join(line for line in named if line)[:_WORDS]
+        why = f"NixOS does not switch to it while the host runs ({parts}): that takes a reboot."
+        return Switched(code=code, refusal=why, reboot=True)
+    checks = ", ".join(found[1] for line in said if (found := _CHECK.fullmatch(line)))
+    return Switched(code=code, refusal=f"A check that the new system makes before it is switched to failed: {checks}.")
 
 
 def switch_patiently(system: str, action: str, log: Path) -> Switched:

@@ -11,7 +11,7 @@ from opsbot.onhost.grammar import COMMIT
 from opsbot.onhost.ledger import Ledger
 from opsbot.onhost.nix import link_number
 from opsbot.onhost.run import run
-from opsbot.onhost.state import folders, real
+from opsbot.onhost.state import folders, real, staged
 
 
 def ledger(config: Config) -> Ledger:
@@ -77,6 +77,7 @@ def running_generation(config: Config) -> int | None:
 def generations(config: Config) -> list[dict[str, Any]]:
     """Return all generations, newest first, with what is known of them."""
     book, current, running = ledger(config), current_generation(config), running_generation(config)
+    waiting = (staged(config) or {}).get("generation")
     rows = []
     for number, link in generation_links(config).items():
         system = real(link)
@@ -92,6 +93,7 @@ def generations(config: Config) -> list[dict[str, Any]]:
                 "proved": entry.proved if entry else (book.empty and number == running),
                 "current": number == current,
                 "running": number == running,
+                "staged": number == waiting,
                 "job": entry.job if entry else None,
             }
         )

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from opsbot.onhost import facts, files, follow, grammar, plan, preflight, systemd
+from opsbot.onhost import boot, facts, files, follow, grammar, plan, preflight, systemd
 from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.run import must, run
@@ -99,6 +99,18 @@ def _switch(verb: str) -> Callable[[Config, Arguments, Emit], Any]:
     return answer
 
 
+def _prove(config: Config, arguments: Arguments, _: Emit) -> Any:
+    job = arguments["job"]
+    state = job_state(config, job)
+    if (state["activate"] or {}).get("status") in ENDED - {"staged"}:
+        return state
+    boot.may_be_proved(config, job)
+    new = _record(config, "prove", arguments)
+    if new or job_state(config, job)["activate"]["status"] in ("staged", "lost"):
+        _start(config, "prove", "opsbot-activate", job)
+    return job_state(config, job)
+
+
 def _confirm(config: Config, arguments: Arguments, _: Emit) -> Any:
     state = job_state(config, arguments["job"])
     status = (state["activate"] or {"status": "absent"})["status"]
@@ -180,7 +192,7 @@ def _restart(config: Config, arguments: Arguments, _: Emit) -> Any:
     return {}
 
 
-_SWITCH = (grammar.JOB_ID, grammar.BASE, grammar.AGREED, grammar.WINDOW)
+_SWITCH = (grammar.JOB_ID, grammar.BASE, grammar.AGREED, grammar.WINDOW, grammar.BOOT)
 
 VERBS: dict[str, Verb] = {
     "facts": Verb(arguments=(grammar.UNITS,), answer=lambda c, a, _: facts.facts(c, a["units"])),
@@ -198,6 +210,7 @@ VERBS: dict[str, Verb] = {
     ),
     "activate": Verb(arguments=_SWITCH, answer=_switch("activate"), unit="opsbot-activate"),
     "rollback": Verb(arguments=(*_SWITCH, grammar.GENERATION), answer=_switch("rollback"), unit="opsbot-activate"),
+    "prove": Verb(arguments=(grammar.JOB_ID, grammar.WINDOW), answer=_prove, unit="opsbot-activate"),
     "confirm": Verb(arguments=(grammar.JOB_ID, grammar.DESPITE), answer=_confirm),
     "revert": Verb(arguments=(grammar.JOB_ID, grammar.REASON), answer=_revert, unit="opsbot-revert"),
     "publish": Verb(arguments=(grammar.JOB_ID,), answer=_publish, unit="opsbot-publish"),

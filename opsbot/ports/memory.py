@@ -44,6 +44,10 @@ class Jobs(Protocol):
         """Return jobs, newest first."""
         ...
 
+    async def begin(self, job: Job) -> Job:
+        """Record a job that no message asked for, once; return it with its number."""
+        ...
+
     async def at_stage(self, job_id: str, stage: str, details: Mapping[str, Json] | None = None) -> None:
         """Record where a job is and add to what it has learnt. Ended jobs stay as they are."""
         ...

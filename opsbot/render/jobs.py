@@ -19,6 +19,7 @@ _SIGNS = {
     Outcome.UNDONE: "↩️",
     Outcome.CANCELLED: "✋",
     Outcome.BROKEN: "🚨",
+    Outcome.STAGED: "🔁",
 }
 
 
@@ -34,6 +35,8 @@ def title(job: Job) -> str:
             asked = f"deploy platform {job.target}"
         case JobKind.DEPLOY:
             asked = f"deploy {job.project} {job.target}"
+        case JobKind.PROVE:
+            asked = f"proof of {job.target} after the reboot"
         case JobKind.ROLLBACK:
             asked = f"rollback {job.project or job.target}".strip()
         case JobKind.PUBLISH:

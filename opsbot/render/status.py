@@ -104,10 +104,22 @@ def _drift(host: HostStatus) -> list[Text]:
     profile, pins, projects = facts["profile"], facts["pins"], newest.get("projects") or {}
     runs = "runs" if facts["running"] == profile["system"] else "is the default, but another system runs"
     booted = "booted the same" if facts["booted"] == facts["running"] else "booted another one"
+    waits = reboot_words(facts.get("staged"))
     commit = f"commit {short(facts['commit'])}, main {_newest(newest.get('platform'), facts['commit'])}"
-    shown = [words(f"generation {profile['generation']} {runs}, {booted}; {commit}")]
+    shown = [words(f"generation {profile['generation']} {runs}, {booted}; {commit}"), *waits]
     rows = [(name, short(pins.get(name)), _newest(projects.get(name), pins.get(name))) for name in facts["projects"]]
     return [*shown, table([("project", "runs", "newest"), *rows])] if rows else shown
+
+
+def reboot_words(staged: Json) -> list[Text]:
+    """Say what waits for a reboot, or for its proof."""
+    if not staged:
+        return []
+    if staged["booted"]:
+        return [words(f"🔁 generation {staged['generation']} was booted and is not proved yet")]
+    if staged["rebooted"]:
+        return [words(f"✗ generation {staged['generation']} is the default, but the last boot came up with another")]
+    return [words(f"🔁 generation {staged['generation']} waits for a reboot")]
 
 
 def _newest(found: Json, running: str | None) -> str:

@@ -30,6 +30,10 @@ class Platform:
     version: str
     kernel: str
     services: tuple[Service, ...]
+    #: How the system's init wants to be spoken to; another one cannot be switched to.
+    init: str = "systemd 2"
+    #: What NixOS does not switch to while the host runs, by name.
+    inhibitors: Mapping[str, str] = field(default_factory=dict)
     #: The project's settings by its name, which is also that of its flake input: `port`.
     projects: Mapping[str, Mapping[str, Any]]
     #: More files below etc/.

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import subprocess
 import sys
 import time
@@ -71,6 +72,8 @@ class _Switch:
 
     def run(self, action: str) -> int:
         """Do what ACTION asks for, in the order of the real program."""
+        if action != "boot":
+            self._pre_switch_checks()
         if action in {"switch", "boot"}:
             self._install_boot_loader()
         if action in {"boot", "check"}:
@@ -89,6 +92,25 @@ class _Switch:
         end = "" if self.code == 0 else f" failed (status {self.code})"
         self.services.note(f"{how} to system configuration {self.system}{end}")
         return self.code
+
+    def _pre_switch_checks(self) -> None:
+        old, new = (_inhibitors(path) for path in (self.layout.running, self.system))
+        differ = [f"{name} : {old.get(name, '')} -> {new.get(name, '')}" for name in sorted(old.keys() | new.keys())]
+        if old == new:
+            return
+        for line in (
+            "Checking switch inhibitors...",
+            "There are changes to critical components of the system:",
+            "",
+            *differ,
+            "",
+            "Switching into this system is not recommended.",
+            "You probably want to run 'nixos-rebuild boot' and reboot your system instead.",
+            "",
+            "Pre-switch check 'switchInhibitors' failed",
+        ):
+            _say(line)
+        raise _StopError(_USAGE, "Pre-switch checks failed")
 
     def _install_boot_loader(self) -> None:
         if faults.take(self.layout, "boot-loader") is not None:
@@ -177,6 +199,12 @@ def _manager_changed(old: Path, new: Path) -> bool:
         path.read_text() if path.exists() else "" for path in (one / "etc/systemd/system.conf" for one in (old, new))
     ]
     return texts[0] != texts[1]
+
+
+def _inhibitors(system: Path) -> dict[str, str]:
+    path = system / "switch-inhibitors"
+    found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    return found
 
 
 def _foresee(changes: change.Changes) -> None:

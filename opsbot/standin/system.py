@@ -61,19 +61,21 @@ class SystemBuilder:
         programs = self._programs(platform, revision)
         etc = self._etc(platform, units)
         needed = [kernel, initrd, programs, etc]
-        path = self.builder.store.path(name, *map(str, needed))
+        more = [platform.init, json.dumps(platform.inhibitors, sort_keys=True)]
+        path = self.builder.store.path(name, *more, *map(str, needed))
 
         def build(folder: Path) -> None:
             (folder / "nixos-version").write_text(platform.version)
             (folder / "kernel-params").write_text("loglevel=4")
-            (folder / "init-interface-version").write_text("systemd 2")
+            (folder / "init-interface-version").write_text(platform.init)
+            (folder / "switch-inhibitors").write_text(json.dumps(platform.inhibitors, sort_keys=True))
             link(folder / "kernel", kernel / "bzImage")
             link(folder / "initrd", initrd / "initrd")
             link(folder / "etc", etc / "etc")
             link(folder / "sw", programs)
             self._scripts(folder, path, etc)
 
-        return self.builder.make(name, [], build, needed)
+        return self.builder.make(name, more, build, needed)
 
     def _scripts(self, folder: Path, path: Path, etc: Path) -> None:
         layout = self.builder.store.layout

@@ -111,6 +111,10 @@ class Ledger:
         query = query.where(jobs.c.ended_at.is_(None)) if open_only else query.limit(limit)
         return await self._database.read(lambda c: [_to_job(row) for row in c.execute(query).mappings()])
 
+    async def begin(self, job: Job) -> Job:
+        """Record a job that no message asked for; one that is known is returned as it is."""
+        return await self._database.write(lambda c: open_job(c, job))
+
     async def at_stage(self, job_id: str, stage: str, details: Mapping[str, Json] | None = None) -> None:
         """Record where an open job is, and add to what it has learnt."""
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from opsbot.errors import HostError, HostUnreachableError
 from opsbot.model import Json
+from opsbot.testing.boot import proof, reboot, stage
 from opsbot.testing.facts import commit_of, facts, system_of
 from opsbot.testing.told import Told
 
@@ -18,16 +19,21 @@ class FakeHost(Told):
         super().__init__()
         self.asked: list[tuple[str, Json]] = []
         self.activations: list[str] = []
+        #: What waits for a reboot or its proof, as the facts tell it, and how often the host was rebooted.
+        self.staged: Json = None
+        self.boots = 0
         self.restarted: list[str] = []
         #: What units have said, where it is not a few hundred lines.
         self.journal: dict[str, list[str]] = {}
         self.generations: list[Json] = []
         self.log = "building…\n"
-        self._jobs: dict[str, dict[str, Json]] = {}
+        #: The parts of each job, by its id.
+        self.jobs: dict[str, dict[str, Json]] = {}
         pins = {project: commit_of(f"{project} 1") for project in projects}
-        self._add(system_of("first"), commit_of("platform 1"), pins)
+        self.add(system_of("first"), commit_of("platform 1"), pins)
 
-    def _add(self, system: str, commit: str, pins: Mapping[str, str]) -> int:
+    def add(self, system: str, commit: str, pins: Mapping[str, str]) -> int:
+        """Add a generation that runs and is the default; return its number."""
         for one in self.generations:
             one["current"] = one["running"] = False
         number = 31 + len(self.generations)
@@ -37,12 +43,12 @@ class FakeHost(Told):
 
     def add_generation(self, words: str) -> int:
         """Switch the host behind the bot's back, to a system made of words; return its number."""
-        return self._add(system_of(words), commit_of(words), self.running["pins"])
+        return self.add(system_of(words), commit_of(words), self.running["pins"])
 
     def build_anew(self, words: str) -> None:
         """Make every build that is not activated yet, and every later one, another system."""
         self.built_anew = words
-        for job in (one for one in self._jobs.values() if "activate" not in one):
+        for job in (one for one in self.jobs.values() if "activate" not in one):
             job["prepare"]["system"] = system_of(words)
 
     @property
@@ -61,7 +67,7 @@ class FakeHost(Told):
             raise self.stranger
         if verb in self.says:
             return self.says[verb]
-        answer = getattr(self, f"_{verb}", None)
+        answer = getattr(self, "state" if verb == "state" else f"_{verb}", None)
         if answer is None or verb in self.unknown:
             raise HostError(f"There is no verb {verb}.", code="bad-request")
         if verb in self.unitless:
@@ -82,24 +88,26 @@ class FakeHost(Told):
             raise HostUnreachableError("Connection lost.")
         if log == "prepare" and offset == 0:
             yield {"offset": offset, "text": self.log}
-        yield {"state": self._state({"job": job})}
+        yield {"state": self.state({"job": job})}
 
     async def close(self) -> None:
         """Take note that the next question comes over another connection."""
         self.asked.append(("close", {}))
 
-    def _state(self, given: Json) -> Json:
-        return {"prepare": None, "activate": None, "publish": None, **self._jobs.get(given["job"], {})}
+    def state(self, given: Json) -> Json:
+        """Return the state of a job."""
+        return {"prepare": None, "activate": None, "publish": None, **self.jobs.get(given["job"], {})}
 
     def _begin(self, given: Json, part: str, usual: Json) -> Json:
-        parts = self._jobs.setdefault(given["job"], {})
+        parts = self.jobs.setdefault(given["job"], {})
         if part not in parts:
             parts[part] = {**usual, **self.endings.get(part, {})}
-        return self._state(given)
+        return self.state(given)
 
     def _facts(self, given: Json) -> Json:
         spoken = {"version": self.version, "protocol": self.protocol, "host": self.name}
-        return {**spoken, **facts(self.running, self.generations[-1]["system"], given.get("units", ()))}
+        known = facts(self.running, self.generations[-1]["system"], given.get("units", ()))
+        return {**spoken, **known, "staged": self.staged, "boot_id": f"boot-{self.boots}"}
 
     def _logs(self, given: Json) -> Json:
         rows = self.journal.get(given["unit"], [f"{given['unit']} line {n}" for n in range(1, 300)])
@@ -116,7 +124,8 @@ class FakeHost(Told):
 
     def _generations(self, given: Json) -> Json:
         del given
-        return [dict(one) for one in self.generations]
+        waiting = (self.staged or {}).get("generation")
+        return [{**one, "staged": one["generation"] == waiting} for one in self.generations]
 
     def _preflight(self, given: Json) -> Json:
         del given
@@ -149,10 +158,10 @@ class FakeHost(Told):
 
     def _plan(self, given: Json) -> Json:
         if "job" in given:
-            built = self._jobs[given["job"]]["prepare"]
+            built = self.jobs[given["job"]]["prepare"]
             pins, system = built["pins"], built["system"]
         else:
-            wanted = self._numbered(given["generation"])
+            wanted = self.numbered(given["generation"])
             pins, system = wanted["pins"], wanted["system"]
         now = self.running["pins"]
         moves = {name: [now.get(name), pin] for name, pin in pins.items() if now.get(name) != pin}
@@ -161,67 +170,78 @@ class FakeHost(Told):
         usual = {"system": system, "base": self.running["system"], "closure": [], "units": units, "foreign": []}
         return {**usual, "own": units["restart"], "kernel_changed": False, "commits": [], "moves": moves, **self.plan}
 
-    def _numbered(self, number: int) -> Json:
+    def numbered(self, number: int) -> Json:
+        """Return a generation by its number."""
         for one in self.generations:
             if one["generation"] == number:
                 return one
         raise HostError(f"There is no generation {number}.", code="unknown")
 
     def _activate(self, given: Json) -> Json:
-        if given["base"] != self.running["system"] and "activate" not in self._jobs[given["job"]]:
+        if given["base"] != self.running["system"] and "activate" not in self.jobs[given["job"]]:
             raise HostError("Another system runs now.", code="base-moved")
-        if given.get("system") not in (None, self._jobs[given["job"]]["prepare"]["system"]):
+        if given.get("system") not in (None, self.jobs[given["job"]]["prepare"]["system"]):
             raise HostError("This is another system than the one that was agreed to.", code="base-moved")
         return self._waits(given)
 
     def _rollback(self, given: Json) -> Json:
-        self._jobs.setdefault(given["job"], {})["prepare"] = self._numbered(given["generation"])
+        self.jobs.setdefault(given["job"], {})["prepare"] = self.numbered(given["generation"])
         return self._waits(given)
 
     def _waits(self, given: Json) -> Json:
-        if "activate" not in self._jobs[given["job"]]:
+        if given.get("boot"):
+            return stage(self, given)
+        if "activate" not in self.jobs[given["job"]]:
             self.activations.append(given["job"])
             self.on_activate()
-        if self._jobs[given["job"]].get("activate", {}).get("status") == "lost":
-            self._jobs[given["job"]]["activate"]["status"] = "waiting"
+        if self.jobs[given["job"]].get("activate", {}).get("status") == "lost":
+            self.jobs[given["job"]]["activate"]["status"] = "waiting"
             self._confirm(given)
         usual = {"status": "waiting", "deadline": 4e9, "warnings": [], "base": self.running["system"]}
         usual["base_generation"] = self.running["generation"]
         return self._begin(given, "activate", usual)
 
     def _confirm(self, given: Json) -> Json:
-        parts = self._jobs[given["job"]]
+        parts = self.jobs[given["job"]]
         if self.lose_commit:
             self.lose_commit = False
             parts["activate"]["status"] = "lost"
         elif parts["activate"]["status"] == "waiting":
             wanted = parts["prepare"]
-            number = wanted.get("generation") or self._add(wanted["system"], wanted["commit"], wanted["pins"])
+            number = wanted.get("generation") or self.add(wanted["system"], wanted["commit"], wanted["pins"])
             for one in self.generations:
                 one["running"] = one["current"] = one["generation"] == number
             parts["activate"] |= {"status": "committed", "generation": number}
+            self.numbered(number)["proved"], self.staged = True, None
             if given.get("despite"):
                 parts["activate"] |= {"proved": False, "why": given["despite"]}
-                self._numbered(number)["proved"] = False
-        return self._state(given)
+                self.numbered(number)["proved"] = False
+        return self.state(given)
+
+    def _prove(self, given: Json) -> Json:
+        return proof(self, given)
+
+    def reboot(self, *, into: int | None = None) -> None:
+        """Reboot the host: into its default, or INTO the generation that somebody chose at its console."""
+        reboot(self, into)
 
     def _revert(self, given: Json) -> Json:
-        self._jobs[given["job"]]["activate"] |= {"status": "reverted", "why": given["reason"] + "."}
-        return self._state(given)
+        self.jobs[given["job"]]["activate"] |= {"status": "reverted", "why": given["reason"] + "."}
+        return self.state(given)
 
     def _publish(self, given: Json) -> Json:
         self.publish_fails -= 1
         if self.publish_fails >= 0:
             error = {"code": "failed", "message": "Connection refused."}
-            self._jobs[given["job"]]["publish"] = {"status": "failed", "error": error}
-            return self._state(given)
-        if (self._jobs[given["job"]].get("publish") or {}).get("status") == "failed":
-            del self._jobs[given["job"]]["publish"]
-        main = "pushed" if self._jobs[given["job"]]["prepare"].get("status") else "untouched"
+            self.jobs[given["job"]]["publish"] = {"status": "failed", "error": error}
+            return self.state(given)
+        if (self.jobs[given["job"]].get("publish") or {}).get("status") == "failed":
+            del self.jobs[given["job"]]["publish"]
+        main = "pushed" if self.jobs[given["job"]]["prepare"].get("status") else "untouched"
         return self._begin(given, "publish", {"status": "published", "deployed": "pushed", "main": main})
 
     def _cancel(self, given: Json) -> Json:
-        parts = self._jobs.setdefault(given["job"], {})
+        parts = self.jobs.setdefault(given["job"], {})
         if "prepare" not in parts:
             raise HostError("There is no such job.", code="unknown")
-        return self._state(given)
+        return self.state(given)

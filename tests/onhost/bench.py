@@ -12,7 +12,7 @@ from opsbot.onhost.state import job_state
 from opsbot.standin.machine import Machine
 from opsbot.standin.server import base_environment
 
-ENDED = ("committed", "reverted", "rebooted", "refused", "stuck")
+ENDED = ("committed", "staged", "reverted", "rebooted", "refused", "stuck")
 _PATIENCE = 60.0
 
 

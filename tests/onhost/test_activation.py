@@ -214,7 +214,7 @@ async def test_a_boot_loader_that_cannot_be_set_takes_everything_back(machine: M
     assert machine.layout.boot_default.readlink() == bench.default() == machine.running() == before
 
 
-@pytest.mark.parametrize("code", [1, 100])
+@pytest.mark.parametrize("code", [1, 3])
 async def test_a_switch_that_fails_is_undone(machine: Machine, bench: Bench, code: int) -> None:
     """Any end of a switch but 0 and 4 takes the host back."""
     before = machine.running()
