@@ -62,10 +62,10 @@ async def prove(work: Work, order: Order, state: Json, *, before: Json, touched:
 
     async def step() -> tuple[Json, str]:
         verdict = await _verdict(work, state, before, touched)
-        if not verdict["why"]:
+        verb, more = _word(state, verdict)
+        if verb == "confirm":
             # The connection may be older than the sshd that runs now: who confirms must have come in by the new one.
             await work.host.close()
-        verb, more = _word(state, verdict)
         with contextlib.suppress(HostError):  # a definite no: the host has ended it already, and tells how
             await work.ask("prove", verb, stubborn=True, job=order.on_host, **more)
         end = await work.watch("prove", order, at_work=ANSWERED)
@@ -138,6 +138,15 @@ def end_if_unproved(work: Work, state: Json, what: str, note: str) -> None:
     raise work.ended(Outcome.BROKEN, f"{headline} {note}".rstrip(), more=more)
 
 
+def _left_behind(state: Json) -> str:
+    """Say what going back could not take back."""
+    if not state.get("migrated"):
+        return ""
+    return (
+        f" But a database may have been migrated before ({state['migrated']}): if it does not run, restore its backup."
+    )
+
+
 def end_unless_committed(work: Work, order: Order, state: Json, what: str) -> None:
     """End the job truly unless the host has committed."""
     job, cancelled_by = work.job, state.get("cancelled_by")
@@ -153,7 +162,9 @@ def end_unless_committed(work: Work, order: Order, state: Json, what: str) -> No
             raise work.ended(Outcome.REFUSED, f"{what} was not activated: {why}{how}")
         case "reverted":
             outcome = Outcome.CANCELLED if cancelled_by else Outcome.UNDONE
-            headline = f"{what} was undone: {why.rstrip('.')}. `{job.host}` runs what it ran before."
+            headline = (
+                f"{what} was undone: {why.rstrip('.')}. `{job.host}` runs what it ran before.{_left_behind(state)}"
+            )
             raise work.ended(outcome, headline, more=units)
         case "rebooted":
             headline = f"{what} was undone: `{job.host}` was rebooted before the commit, and runs what it ran before."

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from opsbot.onhost import plan
+from opsbot.onhost import hazards, plan
 from opsbot.onhost.config import Config, Project
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.prove import near
@@ -15,6 +15,8 @@ from opsbot.onhost.state import built, real, staged
 from opsbot.onhost.systems import generation_link, ledger, pins_of
 
 _SETTLE = 10
+#: Seconds that a service has at least to be well again when it migrates its database first.
+_MIGRATION = 120
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Order:
             raise HostError("conflict", "This system runs already, and it is the default.")
         if (why := reason_for(self.config, self.job)) is not None:
             raise HostError("cancelled", why)
-        keeps = {"keeps": self.keeps, "alone": self.alone}
+        keeps = {"keeps": self.keeps, "alone": self.alone, "migrated": self.migrated}
         # What waits for a reboot is the default no longer when this one is.
         drops = (staged(self.config) or {}).get("generation")
         return {"verb": self.verb, **self.target, "base": self.base, "window": self.window, **keeps, "drops": drops}
@@ -110,13 +112,22 @@ class Order:
     def keeps(self) -> str | None:
         """Why a failed proof does not undo this; None when it does."""
         names = ", ".join(project.name for project in self._not_undone)
-        return f"this host's configuration says of {names}: never by itself" if names else None
+        reasons = [f"this host's configuration says of {names}: never by itself"] if names else []
+        if self.migrated:
+            reasons.append(f"the older version may not read a database that was migrated ({self.migrated})")
+        return "; ".join(reasons) or None
+
+    @cached_property
+    def migrated(self) -> str | None:
+        """The services whose databases this takes forward, which going back does not undo."""
+        found = hazards.databases(Path(self.base), Path(self.system))
+        return ", ".join(f"{one.what}, {one.old} → {one.new}" for one in found if not one.back) or None
 
     @property
     def alone(self) -> bool:
         """Whether this touches nothing but what is not to be undone: then silence does not undo it either."""
         theirs = {unit for project in self._not_undone for unit in project.units}
-        return self.keeps is not None and self.touched <= theirs
+        return bool(self._not_undone) and self.touched <= theirs
 
     @property
     def near(self) -> list[Service]:
@@ -131,4 +142,5 @@ class Order:
     @property
     def settle(self) -> int:
         """Seconds that all checks may take to hold."""
-        return max((service.settle for service in self.near), default=_SETTLE)
+        longest = max((service.settle for service in self.near), default=_SETTLE)
+        return max(longest, _MIGRATION) if self.migrated else longest

@@ -57,9 +57,9 @@ class Bench:
             raise SaidNoError(**last["error"])
         return last["result"]
 
-    async def until(self, job: str, part: str, *statuses: str) -> Any:
+    async def until(self, job: str, part: str, *statuses: str, within: float = _PATIENCE) -> Any:
         """Wait until a part of a job has one of the statuses, and return that part."""
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(within):
             while True:
                 # Read where the helper reads: asking it ten times a second would take a whole processor.
                 found = job_state(load(self.machine.host_json), job)[part]

@@ -208,3 +208,55 @@ async def test_a_switch_that_fails_is_undone_in_any_case(machine: Machine, bench
     machine.fail("switch-to-configuration", argument="test", status=1)
     assert (await bench.waiting("job1"))["status"] == "reverted"
     assert machine.running() == before
+
+
+MIGRATED = "the older version may not read a database that was migrated (Forgejo, 7.0.12 → 8.0.3)"
+
+
+async def _migrating(machine: Machine, bench: Bench, **nginx: object) -> None:
+    """Activate a platform whose Forgejo is 8.0.3, and whose nginx differs in NGINX."""
+    pins = (await bench.ask("facts"))["pins"]
+    forgejo = samples.SERVICES["forgejo"] | {"version": "8.0.3"}
+    services = samples.SERVICES | {"forgejo": forgejo, "nginx": samples.SERVICES["nginx"] | nginx}
+    machine.repositories.pin(machine.store, "Forgejo 8", pins, services=services)
+    built = await bench.prepare("job1", "platform")
+    await bench.ask("activate", job="job1", base=built["base"])
+
+
+async def test_a_failed_proof_does_not_put_an_old_version_over_a_migrated_database(
+    machine: Machine, bench: Bench
+) -> None:
+    """What has migrated a database stays when its proof fails and somebody can be told, and is not proved."""
+    await _migrating(machine, bench, exits=3)
+    active = await bench.until("job1", "activate", "waiting", *ENDED, within=300)
+    assert (active["status"], active["keeps"], active["alone"]) == ("waiting", MIGRATED, False)
+    assert active["faults"] == ["nginx.service has failed"]
+    await bench.ask("confirm", job="job1")
+    ended = await bench.until("job1", "activate", *ENDED)
+    assert (ended["status"], ended["proved"]) == ("committed", False)
+
+
+async def test_a_host_that_nobody_reaches_goes_back_over_a_migrated_database(machine: Machine, bench: Bench) -> None:
+    """When nobody confirms, the host goes back all the same, and tells which database was migrated."""
+    before = machine.running()
+    for name in ("hello-bot", "web-shop"):
+        bench.change_project(name, window=1)
+    await _migrating(machine, bench)
+    ended = await bench.until("job1", "activate", *ENDED)
+    assert (ended["status"], ended["why"]) == ("reverted", "Nobody confirmed within 1 s.")
+    assert ended["migrated"] == "Forgejo, 7.0.12 → 8.0.3"
+    assert machine.running() == before
+
+
+async def test_an_activation_over_a_database_that_was_cut_off_stays_when_it_is_asked_for_again(
+    machine: Machine, bench: Bench
+) -> None:
+    """Whoever asks for it again can be told, so it stays, not proved."""
+    await _migrating(machine, bench)
+    active = await bench.until("job1", "activate", "waiting", *ENDED)
+    os.kill(await bench.pid("opsbot-activate@job1.service"), signal.SIGKILL)
+    await bench.until("job1", "activate", "lost")
+    await bench.ask("activate", job="job1", base=active["base"])
+    ended = await bench.until("job1", "activate", *ENDED)
+    assert (ended["status"], ended["proved"]) == ("committed", False)
+    assert ended["why"] == "The activation was cut off (it was waiting)."

@@ -77,3 +77,24 @@ async def test_what_the_bot_finds_ill_does_not_undo_it_either(bench: Bench) -> N
     answer = await bench.say("deployer", "!deploy hello-bot")
 
     assert "it is NOT proved: hello-bot: Connection refused." in answer
+
+
+async def test_what_going_back_could_not_take_back_is_told(bench: Bench) -> None:
+    """A deploy that was undone after a database may have been migrated says which, and what to do."""
+    more = {"why": "Nobody confirmed within 180 s.", "migrated": "Forgejo, 7.0.12 → 8.0.3"}
+    bench.host.endings["activate"] = {"status": "reverted", **more}
+
+    answer = await bench.say("admin", "!deploy platform")
+
+    assert "was undone: Nobody confirmed within 180 s." in answer
+    assert "a database may have been migrated before (Forgejo, 7.0.12 → 8.0.3): if it does not run, restore" in answer
+
+
+async def test_what_is_kept_is_confirmed_over_a_new_connection(bench: Bench) -> None:
+    """Also what is not proved is kept only by somebody who has come in by the sshd that runs now."""
+    bench.host.endings["activate"] = {"keeps": "never", "faults": ["hello-bot.service has failed"]}
+
+    await bench.say("deployer", "!deploy hello-bot")
+
+    verbs = [verb for verb, _ in bench.host.asked]
+    assert verbs.index("close") < verbs.index("confirm")
