@@ -9,6 +9,8 @@ from opsbot.model import Text
 
 #: Bytes of an event's content; homeservers take events of 65,536 with all that they add themselves.
 LARGEST = 60_000
+#: How commands of the bridge and of the homeserver begin.
+_MARKS = ("!slack", "!admin", "\\!admin")
 _CUT = "\n… (the rest is too long for a message)"
 
 
@@ -26,7 +28,15 @@ def _size(content: Any) -> int:
     return len(json.dumps(content, ensure_ascii=False).encode())
 
 
-def _content(letter: Letter, words: Text) -> dict[str, Any]:
+def _quiet(words: Text) -> Text:
+    """Keep what somebody made us say from being a command of the bridge, or of the homeserver, in our name."""
+    if not words.body.lstrip().startswith(_MARKS):
+        return words
+    return Text(body=f"> {words.body}", html=f"&gt; {words.html}" if words.html else "")
+
+
+def _content(letter: Letter, said: Text) -> dict[str, Any]:
+    words = _quiet(said)
     # Always m.text: the bridge drops notices. Nobody is ever notified by name.
     content: dict[str, Any] = {"msgtype": "m.text", "body": words.body, "m.mentions": {}}
     if words.html:

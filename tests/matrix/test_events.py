@@ -282,6 +282,14 @@ def test_an_answer_is_a_text_that_mentions_nobody() -> None:
     }
 
 
+@pytest.mark.parametrize("words", ["!slack logout", " !admin users list", "\\!admin debug"])
+def test_no_answer_is_a_command_of_our_neighbours(words: str) -> None:
+    """Whatever somebody makes the bot repeat, it is no command of the bridge or the homeserver in the bot's name."""
+    post = Post(cause="c", room_id=ROOM, text=Text(body=words, html=words))
+    content = content_of(Letter(post=post, transaction="t"))
+    assert (content["body"], content["formatted_body"]) == (f"> {words}", f"&gt; {words}")
+
+
 def test_an_answer_hangs_on_its_thread() -> None:
     """An answer in a thread is one for clients that know threads, and a reply for those that do not."""
     assert content_of(letter(thread="$root"))["m.relates_to"] == {
