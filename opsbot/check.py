@@ -20,6 +20,7 @@ from opsbot.onhost import PROTOCOL
 from opsbot.plugins import Loaded, home
 from opsbot.plugins import load as load_plugins
 from opsbot.rulebook import Rulebook
+from opsbot.slackcheck import slack_lines
 from opsbot.store.address import is_sqlite
 from opsbot.store.look import look
 from opsbot.triggers.grants import faults, notes
@@ -63,13 +64,16 @@ async def check(path: Path, environ: Mapping[str, str], *, offline: bool = False
     credentials = Credentials.of(environ, config.credentials)
     for line in (*_credentials(config, credentials), await _database(config, credentials)):
         yield line
-    async for line in _homeserver(config, credentials):
-        yield line
-    for name in config.hosts:
-        async for line in _host(name, config, credentials):
+    hosts = (_host(name, config, credentials) for name in config.hosts)
+    asked = (_homeserver(config, credentials), _slack(config, credentials), *hosts, _forge(config, credentials))
+    for lines in asked:
+        async for line in lines:
             yield line
-    async for line in _forge(config, credentials):
-        yield line
+
+
+async def _slack(config: Config, credentials: Credentials) -> AsyncIterator[Line]:
+    async for well, sentence in slack_lines(config, credentials):
+        yield Line(what="slack", sentence=sentence, ok=well)
 
 
 def _summary(config: Config) -> str:

@@ -44,9 +44,42 @@ def parser() -> argparse.ArgumentParser:
 
     _authoring(verbs)
     place = os.environ.get(FILE_VARIABLE, CONFIG)
-    for one in (*_running(verbs), *_keeping(verbs)):
+    for one in (*_running(verbs), *_keeping(verbs), _slack(verbs)):
         one.add_argument("--config", type=Path, default=Path(place), metavar="FILE", help=f"instead of {place}")
     return whole
+
+
+def _slack(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
+    slack = verbs.add_parser("slack", help="set up the way to Slack").add_subparsers(required=True, metavar="WHAT")
+    manifest = slack.add_parser("manifest", help="print the manifest from which Slack makes the app")
+    manifest.add_argument("--name", default="opsbot", help="how the app is called in Slack, instead of opsbot")
+    manifest.set_defaults(do=_slack_manifest)
+    login = slack.add_parser(
+        "login", help="let the bridge log in with Slack as the bot; also after its database was lost"
+    )
+    login.add_argument("--only", action="store_true", help="end the bot's logins with other workspaces")
+    login.set_defaults(do=_slack_login)
+    return login
+
+
+def _slack_manifest(chosen: argparse.Namespace) -> int:
+    from opsbot.slack import printed_manifest  # noqa: PLC0415 - the other commands start faster without it
+
+    sys.stdout.write(printed_manifest(chosen.name))
+    return 0
+
+
+def _slack_login(chosen: argparse.Namespace) -> int:
+    config = load(chosen.config, os.environ)
+    from opsbot.slack import log_in  # noqa: PLC0415 - as above
+
+    async def lines() -> None:
+        async for sentence in log_in(config, os.environ, only=chosen.only):
+            sys.stdout.write(f"{sentence}\n")
+            sys.stdout.flush()
+
+    asyncio.run(lines())
+    return 0
 
 
 def _running(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> list[argparse.ArgumentParser]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from opsbot.config.schema import Bridge
+from opsbot.config.neighbours import Bridge
 from opsbot.model import STRANGER, Json, Message, Person, RoomFacts
 
 #: Slack's own voice looks like a member's.

@@ -28,6 +28,7 @@ FLOORS = {
         "answers",
         "masks",
         "receipts",
+        "ailments",
         "triggers",
     ),
     "logic": (
@@ -52,6 +53,8 @@ FLOORS = {
         "cli",
         "connect",
         "expected",
+        "slack",
+        "slackcheck",
         "history",
         "oversight",
         "new",

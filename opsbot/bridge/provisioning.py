@@ -1,11 +1,11 @@
 """The bridge's provisioning API: who is logged in, in which state, and the login itself."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import quote
 
 import aiohttp
 
+from opsbot.ailments import Login
 from opsbot.answers import reason
 from opsbot.errors import BridgeError
 from opsbot.model import Json
@@ -13,22 +13,6 @@ from opsbot.model import Json
 #: Seconds for one question; a login asks Slack several things.
 WITHIN = 20.0
 _FLOW = "app"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Login:
-    """A login with Slack, as the bridge sees it."""
-
-    id: str
-    #: The workspace and the app's user.
-    name: str
-    #: The bridge's word, like CONNECTED.
-    state: str
-    #: The Unix time since when.
-    since: float = 0.0
-    #: The bridge's code for what is wrong, and its words.
-    error: str = ""
-    message: str = ""
 
 
 class Provisioning:

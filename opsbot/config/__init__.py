@@ -6,7 +6,8 @@ from pathlib import Path as FilePath
 from pydantic import ValidationError
 
 from opsbot.config.crosschecks import findings
-from opsbot.config.schema import Bridge, Config, Forge, Homeserver, Host, Project, Service
+from opsbot.config.neighbours import Bridge, Forge, Homeserver
+from opsbot.config.schema import Config, Host, Project, Service
 from opsbot.config.sentences import named_sections, problems
 from opsbot.config.source import FILE_VARIABLE, Problem, dotted, read_yaml, with_environment
 from opsbot.errors import ConfigError

@@ -127,6 +127,11 @@ def _bridge(data: Mapping[str, Any]) -> Iterator[Finding]:
     bot, user = _section(data, "bridge").get("bot"), _section(data, "homeserver").get("user")
     if isinstance(bot, str) and isinstance(user, str) and _server(bot) != _server(user):
         yield ("bridge", "bot"), f"must be on the bot's own server, {_server(user)}: ghosts are trusted only there."
+    bridge = _section(data, "bridge")
+    if bool(bridge.get("url")) != bool(bridge.get("secret_file")):
+        yield ("bridge",), "must have both url and secret_file, to ask the bridge how it is, or neither."
+    if bool(bridge.get("bot_token_file")) != bool(bridge.get("app_token_file")):
+        yield ("bridge",), "must have both bot_token_file and app_token_file, for `opsbot slack login`, or neither."
 
 
 def _rules(data: Mapping[str, Any]) -> Iterator[Finding]:

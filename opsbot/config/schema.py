@@ -3,41 +3,16 @@
 from collections.abc import Collection
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from opsbot.config import grammar as g
+from opsbot.config.neighbours import BRIDGE_SECRETS, Bridge, Forge, Homeserver, Section
 from opsbot.consent import Approvals
 from opsbot.model import Level, Person
 from opsbot.rules import Rule, Terms
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Homeserver(_Section):
-    """Where the bot logs in, and as whom."""
-
-    url: g.WebAddress = Field(description="the homeserver's address, like http://127.0.0.1:6167")
-    user: g.Account = Field(description="the bot's own Matrix id, like @opsbot:example.org")
-    token_file: g.Secret | None = Field(None, description="the name of the credential with the bot's access token")
-    password_file: g.Secret | None = Field(None, description="the name of the credential with the bot's password")
-
-    @property
-    def server(self) -> str:
-        """The server's name: what stands behind the colon of the ids on it."""
-        return self.user.partition(":")[2]
-
-
-class Bridge(_Section):
-    """The Slack bridge whose ghosts may count as persons."""
-
-    bot: g.Account = Field(description="the bridge's own Matrix id, like @slackbot:example.org")
-    team: g.SlackTeam = Field(description="the Slack team's id, like T0TEAM")
-    channels: tuple[g.SlackChannel, ...] = Field(default=(), description="the Slack channels that the bot listens in")
-
-
-class PersonEntry(_Section):
+class PersonEntry(Section):
     """One of the team, with a level and all their accounts."""
 
     level: g.LevelName = Field(description="member, contributor, deployer or admin")
@@ -57,7 +32,7 @@ class PersonEntry(_Section):
         )
 
 
-class Host(_Section):
+class Host(Section):
     """A managed host, reached over SSH."""
 
     address: g.Address = Field(description="the host's name or IP address")
@@ -68,7 +43,7 @@ class Host(_Section):
     default: bool = Field(default=False, description="whether commands that name no host mean this one")
 
 
-class Project(_Section):
+class Project(Section):
     """Something that the team deploys: a flake input of the platform."""
 
     host: g.Name = Field(description="the host that the project runs on")
@@ -77,7 +52,7 @@ class Project(_Section):
     services: tuple[g.Name, ...] = Field((), description="the services of this project, by their names below")
 
 
-class Service(_Section):
+class Service(Section):
     """Something that `!status` looks at."""
 
     host: g.Name | None = Field(None, description="the host that it runs on")
@@ -88,7 +63,7 @@ class Service(_Section):
     tcp: g.Endpoint | None = Field(None, description="a port that accepts connections when it is well")
 
 
-class ApprovalsEntry(_Section):
+class ApprovalsEntry(Section):
     """Whose word is needed, besides that of who asks, before something is activated."""
 
     deploy: g.WordOf = Field(Level.STRANGER, description="for a project: none, member, deployer or admin")
@@ -101,7 +76,7 @@ class ApprovalsEntry(_Section):
     alone: g.Waiting | None = Field(None, description="seconds until who asks may agree where nobody else could")
 
 
-class TermsEntry(_Section):
+class TermsEntry(Section):
     """Whom and what a rule is about; what is left out means any."""
 
     people: tuple[g.Name, ...] | None = Field(None, min_length=1, description="persons, by their names above")
@@ -140,29 +115,20 @@ class RuleEntry(TermsEntry):
         )
 
 
-class Forge(_Section):
-    """The Forgejo that holds the platform's repository."""
-
-    url: g.WebAddress = Field(description="the forge's address, like https://git.example.org")
-    repository: g.Repository = Field(description="the platform's repository, like team/ops-jrz1")
-    branch: g.Branch = Field("main", description="the platform's branch")
-    token_file: g.Secret = Field(description="the name of the credential with the bot's token")
-
-
-class Schedule(_Section):
+class Schedule(Section):
     """What a schedule of a plugin is told."""
 
     room: g.Room = Field(description="the room that it speaks in, one of `rooms`")
 
 
-class Hook(_Section):
+class Hook(Section):
     """What a hook of a plugin is told, and who may call it."""
 
     room: g.Room = Field(description="the room where its words go, one of `rooms`")
     secret_file: g.Secret = Field(description="the name of the credential with the secret that its caller knows")
 
 
-class Config(_Section):
+class Config(Section):
     """Everything that the bot is told."""
 
     homeserver: Homeserver = Field(description="where the bot logs in")
@@ -244,4 +210,6 @@ class Config(_Section):
         }
         named |= {f"hosts.{name}.key_file": host.key_file for name, host in self.hosts.items()}
         named |= {f"hooks.{name}.secret_file": hook.secret_file for name, hook in self.hooks.items()}
+        if self.bridge is not None:
+            named |= {f"bridge.{key}": getattr(self.bridge, key) for key in BRIDGE_SECRETS}
         return {path: file for path, file in named.items() if file}

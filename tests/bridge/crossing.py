@@ -12,6 +12,7 @@ from pathlib import Path
 
 from opsbot.bridge.manifest import manifest
 from opsbot.bridge.provisioning import Provisioning
+from opsbot.config import Config, load
 from opsbot.demo.homeserver import Homeserver, free_port
 from opsbot.demo.speaker import Speaker
 from opsbot.mautrix.process import STANDIN, BridgeProcess
@@ -85,6 +86,20 @@ class Crossing:
         """The bot's configuration."""
         return self.folder / "opsbot.yaml"
 
+    def write_config(self) -> None:
+        """Write the bot's configuration."""
+        self.config_file.write_text(json.dumps(self.config, indent=1))
+
+    def bot_config(self) -> Config:
+        """Return the bot's configuration as it is written."""
+        return load(self.config_file, {})
+
+    def write_credential(self, name: str, secret: str) -> None:
+        """Put a secret into the bot's folder of credentials."""
+        file = self.folder / "credentials" / name
+        file.touch(mode=0o600)
+        file.write_text(secret)
+
     async def log_in(self) -> None:
         """Let the bridge log in with Slack as the bot's account, and wait until it is connected."""
         await self.provisioning.log_in(bot_token=self.workspace.bot_token, app_token=self.workspace.app_token)
@@ -104,7 +119,7 @@ class Crossing:
 
     async def start_bot(self) -> None:
         """Start the bot as `opsbot run` does, and wait until it is in the room."""
-        self.config_file.write_text(json.dumps(self.config, indent=1))
+        self.write_config()
         with self.log.open("ab") as output:
             self._bot = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", str(_TETHER), "opsbot", "run", "--config", str(self.config_file)),
@@ -190,7 +205,15 @@ def configuration(crossing: Crossing) -> Json:
     return {
         "homeserver": home,
         "rooms": [crossing.room_id],
-        "bridge": {"bot": crossing.setup.bot, "team": crossing.team.id, "channels": ["all"]},
+        "bridge": {
+            "bot": crossing.setup.bot,
+            "team": crossing.team.id,
+            "channels": ["all"],
+            "url": crossing.setup.url,
+            "secret_file": "bridge-secret",
+            "bot_token_file": "slack-bot-token",
+            "app_token_file": "slack-app-token",
+        },
         "people": {
             "alice": {"level": "member", "slack": [crossing.alice.id]},
             "dora": {"level": "deployer", "slack": [crossing.dora.id]},
@@ -205,7 +228,9 @@ def configuration(crossing: Crossing) -> Json:
 
 
 @asynccontextmanager
-async def crossing(folder: Path, *, machine: Machine | None = None, backfill: bool = False) -> AsyncIterator[Crossing]:
+async def crossing(
+    folder: Path, *, machine: Machine | None = None, backfill: bool = False, logged_in: bool = True
+) -> AsyncIterator[Crossing]:
     """Set up all of it, with the bridge logged in and the bot's configuration written; the bot does not run yet."""
     setup = Setup(folder=folder / "bridge", server_name=SERVER, port=free_port())
     setup.write_registration()
@@ -242,15 +267,25 @@ async def crossing(folder: Path, *, machine: Machine | None = None, backfill: bo
             room_id=await adam.create_room(f"@opsbot:{SERVER}", name="ops"),
         )
         whole.config = configuration(whole)
-        _write_credentials(folder / "credentials", token, machine)
+        (folder / "credentials").mkdir(mode=0o700)
+        for name, secret in {
+            "token": token,
+            "ssh-key": machine.client_key.read_text() if machine else "none",
+            "bridge-secret": setup.provisioning_secret,
+            "slack-bot-token": workspace.bot_token,
+            "slack-app-token": workspace.app_token,
+        }.items():
+            whole.write_credential(name, secret)
         stack.push_async_callback(whole.stop_bot)
-        await whole.log_in()
+        if logged_in:
+            await whole.log_in()
         yield whole
 
 
-def _write_credentials(folder: Path, token: str, machine: Machine | None) -> None:
-    folder.mkdir(mode=0o700)
-    key = machine.client_key.read_text() if machine else "none"
-    for name, secret in {"token": token, "ssh-key": key}.items():
-        (folder / name).touch(mode=0o600)
-        (folder / name).write_text(secret)
+async def processed(command: Sequence[str]) -> tuple[int, str]:
+    """Run a command; return its exit status and all that it said."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()
