@@ -18,7 +18,7 @@ demo: $(READY) ## talk to opsbot on this machine; with SCRIPT=docs/demo.txt it p
 test: $(READY) ## run the tests; ARGS='tests/plugins -k deploy' runs some of them, one after the other
 	$(BIN)/python -m pytest $(ARGS)
 
-test-system: ARGS = --durations=10
+test-system: ARGS = -n 2 --dist worksteal --durations=10
 test-system: $(READY) ## boot a Debian with systemd, polkit, sshd and Nix, and tell the stories of a deploy on it; as root
 	$(BIN)/python -m tests.system.image
 	$(BIN)/python -m pytest -m system tests/system $(ARGS)

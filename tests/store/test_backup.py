@@ -283,10 +283,10 @@ async def test_the_commands_of_the_manual_bring_a_postgresql_back(postgres: Post
         await Memory(database).forget(BACKED_UP)
         assert "pg_dump --format=custom --file=opsbot.dump opsbot" in manual
         postgres.run("pg_dump", "--format=custom", f"--file={dump}", str(old.database))
-    assert "pg_restore --no-owner --role=opsbot --dbname=opsbot_new opsbot.dump" in manual
+    assert "pg_restore --no-owner --role=opsbot --dbname=restored opsbot.dump" in manual
     postgres.run("pg_restore", "--no-owner", "--role=opsbot", f"--dbname={new.database}", str(dump))
     mark = "INSERT INTO meta VALUES ('backup.made', '2026-11-24T03:00:00+00:00')"
-    assert f'psql opsbot_new --command "{mark}"' in manual
+    assert f'psql restored --command "{mark}"' in manual
     postgres.ask(str(new.database), mark)
 
     async with leading(new) as database:
