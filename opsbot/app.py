@@ -16,6 +16,7 @@ from opsbot.backups import settle_down
 from opsbot.bot import Bot
 from opsbot.config import Config
 from opsbot.connect import database_place, forgejo, matrix_settings, prober, ssh_host
+from opsbot.console import Console
 from opsbot.credentials import Credentials, unheard
 from opsbot.durable import Engine
 from opsbot.errors import ConfigError, OpsbotError
@@ -151,9 +152,11 @@ class App:
             async with self._server() as place, asyncio.TaskGroup() as tasks:
                 log.info("at work", extra={"listen": place})
                 watch = self._engine.watch(partial(self.site.ledger.jobs, open_only=True), self._give_up)
-                watchdog = Watchdog(self.site, Records(self._database), forget=self._engine.forget)
+                records = Records(self._database)
+                watchdog = Watchdog(self.site, records, forget=self._engine.forget)
+                console = Console(self.site, records, since=since)
                 witness = Witness(self.site, Memory(self._database))
-                guards = (watchdog.run(), witness.run(), reboots.watch(self.site))
+                guards = (watchdog.run(), console.run(), witness.run(), reboots.watch(self.site))
                 work = (self.edge.run(), self.bot.run(), watch, self._database.keep(), *guards)
                 workers = [tasks.create_task(one) for one in work]
                 await self._engine.keep(self._times(), self.site.config.zone, since=since)

@@ -45,6 +45,7 @@ FLOORS = {
         "timetable",
         "hooks",
         "watchdog",
+        "console",
     ),
     "edges": ("matrix", "ssh", "store", "forge", "web", "durable", "credentials", "notify", "logs", "bridge"),
     "top": (

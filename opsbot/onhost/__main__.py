@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import pwd
 import re
 import select
 import signal
@@ -22,6 +23,7 @@ from opsbot.onhost.verbs import VERBS, answer
 
 _PATH = "/run/current-system/sw/bin:/run/wrappers/bin:/usr/bin:/bin"
 _STDIN = 10.0
+_WHO = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 
 
 def _emit(line: dict[str, Any]) -> None:
@@ -99,7 +101,17 @@ def _list(config: Config) -> None:
         _say(f"{asked}  {row['job']}  {row['project'] or 'generation'}  {parts}")
 
 
+def _note(config: Config, job: str, verb: str) -> None:
+    """Write down what a person does, so that the bot can tell the others; what changes nothing is not worth it."""
+    status = (job_state(config, job)["activate"] or {}).get("status")
+    if status == "waiting" or (verb == "revert" and status not in ENDED | {None}):
+        who = os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+        done = {"verb": verb, "by": who if _WHO.fullmatch(who) else "somebody", "at": time.time()}
+        files.write_json(folders(config).request(job, "console"), done)
+
+
 def _confirm(config: Config, job: str) -> None:
+    _note(config, job, "confirm")
     answer(config, "confirm", json.dumps({"job": job}).encode(), _emit)
     while job_state(config, job)["activate"]["status"] not in ENDED | {"lost"}:
         time.sleep(0.2)
@@ -107,6 +119,7 @@ def _confirm(config: Config, job: str) -> None:
 
 
 def _revert(config: Config, job: str, reason: str) -> None:
+    _note(config, job, "revert")
     said = {"job": job, "reason": reason}
     files.create_json(folders(config).request(job, "revert"), said)
     _work().revert(config, job, reason)

@@ -197,6 +197,7 @@ def job_state(config: Config, job: str) -> dict[str, Any]:
     }
     if all(part is None for part in state.values()):
         raise HostError("unknown", f"This host knows no job {job}.")
+    state["console"] = asked(config, job, "console")
     return {"job": job, "boot_id": boot_id(config), "running": real(config.running), **state}
 
 

@@ -173,7 +173,7 @@ def _list(config: Config, *_: Any) -> Any:
             continue
         parts = {part: (state[part] or {}).get("status") for part in ("prepare", "activate", "publish")}
         project = (asked(config, job, "prepare") or {}).get("project")
-        rows.append({"job": job, "project": project, "asked": when, **parts})
+        rows.append({"job": job, "project": project, "asked": when, **parts, "console": state["console"]})
     return rows
 
 

@@ -1,6 +1,6 @@
 """The shapes of the outside: what the logic asks for, and the edges and the fakes give."""
 
-from opsbot.ports.memory import MOST_OPEN, Audit, Deliveries, Inbox, Jobs, Outbox, Records, Storage
+from opsbot.ports.memory import MOST_OPEN, Audit, Deliveries, Diary, Inbox, Jobs, Outbox, Records, Storage
 from opsbot.ports.world import Chat, Clock, Engine, Forge, Host, Outside, Run
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Chat",
     "Clock",
     "Deliveries",
+    "Diary",
     "Engine",
     "Forge",
     "Host",

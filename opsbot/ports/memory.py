@@ -174,3 +174,19 @@ class Records(Protocol):
     async def prune(self, now: datetime) -> int:
         """Forget a few rows that are of no use any more; return how many, 0 when there are none."""
         ...
+
+
+class Diary(Protocol):
+    """What was seen and said before."""
+
+    async def recall(self, key: str) -> str | None:
+        """Return what was remembered under a key."""
+        ...
+
+    async def remember(self, key: str, value: str) -> None:
+        """Remember a value, in place of the former one."""
+        ...
+
+    async def said(self, cause: str) -> bool:
+        """Tell whether a message was posted before."""
+        ...

@@ -9,7 +9,7 @@ from opsbot.letters import NOT_SENT
 from opsbot.model import Post, Unsaid
 from opsbot.store.database import Database
 from opsbot.store.inbox import POSITION_AT, forget_before
-from opsbot.store.memory import get
+from opsbot.store.memory import Memory, get
 from opsbot.store.outbox import State, insert_posts
 from opsbot.store.schema import inbox, outbox
 
@@ -24,10 +24,17 @@ _OVER = outbox.c.state.in_([State.SENT, State.REFUSED, State.REPLACED])
 
 
 class Records:
-    """The tables as the watchdog sees them; implements the port `Records`."""
+    """The tables as those see them who watch; implements the ports `Records` and `Diary`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        memory = Memory(database)
+        self.recall, self.remember = memory.recall, memory.remember
+
+    async def said(self, cause: str) -> bool:
+        """Tell whether a message was posted before."""
+        query = select(outbox.c.seq).where(outbox.c.cause == cause)
+        return await self._database.read(lambda c: c.execute(query).first()) is not None
 
     async def tell_refused(self, words: Callable[[Sequence[Unsaid]], Sequence[Post]]) -> int:
         """Have WORDS said about messages that the homeserver refused, in one transaction, once; return how many."""

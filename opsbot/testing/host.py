@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Mapping
 from opsbot.errors import HostError, HostUnreachableError
 from opsbot.model import Json
 from opsbot.testing.boot import proof, reboot, stage
+from opsbot.testing.bystander import Bystander
 from opsbot.testing.facts import commit_of, facts, system_of
 from opsbot.testing.told import Told
 
 __all__ = ["FakeHost", "commit_of", "system_of"]
 
 
-class FakeHost(Told):
+class FakeHost(Told, Bystander):
     """One host with its generations. Every verb is recorded in `asked`."""
 
     def __init__(self, name: str = "ops-jrz1", projects: tuple[str, ...] = ("hello-bot", "web-shop")) -> None:
@@ -26,6 +27,8 @@ class FakeHost(Told):
         #: What units have said, where it is not a few hundred lines.
         self.journal: dict[str, list[str]] = {}
         self.generations: list[Json] = []
+        #: A system that runs and is no generation.
+        self.trial: Json = None
         self.log = "building…\n"
         #: The parts of each job, by its id.
         self.jobs: dict[str, dict[str, Json]] = {}
@@ -54,7 +57,7 @@ class FakeHost(Told):
     @property
     def running(self) -> Json:
         """The generation that runs."""
-        return next(one for one in self.generations if one["running"])
+        return self.trial or next(one for one in self.generations if one["running"])
 
     async def ask(self, verb: str, arguments: Mapping[str, Json] | None = None, *, within: float = 30.0) -> Json:
         """Answer one verb."""
