@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,22 @@ _STATE_FREE = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Remote:
-    """A repository elsewhere, and the branch that counts."""
+    """A repository elsewhere, and what of it may be deployed."""
 
     url: str
     branch: str = "main"
     push_url: str | None = None
+    #: Patterns of the branches and tags that are protected: a commit that is on none of them is not deployed.
+    branches: tuple[str, ...] = ("main",)
+    tags: tuple[str, ...] = ()
+    #: git's own file of allowed signers, by a key of which a commit must be signed; None asks for no signature.
+    signers: Path | None = None
+
+    def protects(self, ref: str) -> bool:
+        """Say whether a branch or tag, by its full name, is one that commits may be deployed from."""
+        kind, _, name = ref.removeprefix("refs/").partition("/")
+        patterns = {"heads": self.branches, "tags": self.tags}.get(kind, ())
+        return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +93,20 @@ class Config:
 
 
 def _remote(section: Section) -> Remote:
-    return Remote(url=section.text("url"), branch=section.text("branch", "main"), push_url=section.maybe("push_url"))
+    branch, signers = section.text("branch", "main"), section.maybe("signers")
+    remote = Remote(
+        url=section.text("url"),
+        branch=branch,
+        push_url=section.maybe("push_url"),
+        branches=section.texts("branches", (branch,)),
+        tags=section.texts("tags"),
+        signers=Path(signers) if signers else None,
+    )
+    if not remote.protects(f"refs/heads/{branch}"):
+        raise ConfigError(f"{section.where}.branches", f"{branch} must be among them, for it is the branch")
+    if remote.signers and not remote.signers.is_absolute():
+        raise ConfigError(f"{section.where}.signers", "this must be the full path of git's file of allowed signers")
+    return remote
 
 
 def _project(name: str, value: Any) -> Project:

@@ -1,7 +1,7 @@
 """Git's command lines and its words, as pure functions."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -27,6 +27,7 @@ def environment(key: Path | None = None) -> dict[str, str]:
         "GIT_ALLOW_PROTOCOL": "file:https:http:ssh",
         "GIT_SSH_COMMAND": ssh,
         "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_NO_REPLACE_OBJECTS": "1",
         "LC_ALL": "C.UTF-8",
     }
 
@@ -82,9 +83,8 @@ def candidates(revision: str) -> Iterator[tuple[str, str]]:
         yield "", f"{revision}^{{commit}}"
 
 
-def best_ref(text: str, branch: str) -> str | None:
+def best_ref(refs: Sequence[str], branch: str) -> str | None:
     """Choose, among full names, the configured branch, else a branch, else a tag."""
-    refs = [line for line in text.split() if line.startswith(("refs/heads/", "refs/tags/"))]
     preferred = f"refs/heads/{branch}"
     return preferred if preferred in refs else min(refs, default=None)
 

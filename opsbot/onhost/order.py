@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from opsbot.onhost import hazards, plan
+from opsbot.onhost import hazards, plan, protected
 from opsbot.onhost.config import Config, Project
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.prove import near
@@ -87,6 +87,8 @@ class Order:
             raise HostError("conflict", "This system runs already, and it is the default.")
         if (why := reason_for(self.config, self.job)) is not None:
             raise HostError("cancelled", why)
+        if self.verb == "activate":
+            protected.verify(self.config, self.target)
         keeps = {"keeps": self.keeps, "alone": self.alone, "migrated": self.migrated}
         # What waits for a reboot is the default no longer when this one is.
         drops = (staged(self.config) or {}).get("generation")

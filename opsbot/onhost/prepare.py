@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from opsbot.onhost import files, git, lockfile, nix
+from opsbot.onhost import files, git, lockfile, nix, protected
 from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError, StoppedError, told
 from opsbot.onhost.repository import Repository
@@ -111,9 +111,10 @@ class Preparation:
         if not platform.has(commit):
             raise HostError(
                 "no-base",
-                f"The running system was built from {commit[:7]}, which is on no branch of the platform's repository: "
-                "push that commit, on any branch, and ask again.",
+                f"The running system was built from {commit[:7]}, which the platform's repository does not have: "
+                f"push it there, to {self.config.platform.branch}, and ask again.",
             )
+        protected.admit_base(self.config, platform, commit)
         self._tell("running", base=base, base_commit=commit, base_pins=self._pins(platform, commit))
         return self._of_platform(platform) if self.project == "platform" else self._of_project(platform)
 
@@ -127,7 +128,10 @@ class Preparation:
             return pins
         return {}
 
-    def _tell_pin(self, cache: Repository, pin: str, before: str, ref: str) -> None:
+    def _pin(self, cache: Repository, before: str) -> tuple[str, str]:
+        """Return the commit that is wanted and the protected branch or tag that it is on; tell what it brings."""
+        pin, typed = cache.resolve(self.revision)
+        ref = protected.admit(self.config, self.project, cache, pin, typed)
         self._tell(
             "running",
             pin=pin,
@@ -138,10 +142,10 @@ class Preparation:
         )
         if pin == before:
             raise _Unchanged
+        return pin, ref
 
     def _of_platform(self, platform: Repository) -> Wanted:
-        pin, ref = platform.resolve(self.revision, self.remote.branch)
-        self._tell_pin(platform, pin, self.told["base_commit"], ref)
+        pin = self._pin(platform, self.told["base_commit"])[0]
         platform.git("update-ref", f"refs/opsbot/{self.job}", pin)
         self._clone(platform, pin)
         return Wanted(commit=pin, told={"commit": pin, "pins": self._pins(platform, pin)})
@@ -151,8 +155,7 @@ class Preparation:
         old = lockfile.parse(platform.text(base, "flake.lock"))
         before = lockfile.pin(old, name)
         cache = self._cache(self.project, self.remote.url)
-        pin, ref = cache.resolve(self.revision, self.remote.branch)
-        self._tell_pin(cache, pin, before, ref)
+        pin, ref = self._pin(cache, before)
         source = self._clone(platform, base)
         self._say(f"pinning {name} to {pin}")
         url = lockfile.override_url(lockfile.node(old, name)["locked"], ref, pin)

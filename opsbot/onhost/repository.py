@@ -7,7 +7,7 @@ from pathlib import Path
 from opsbot.onhost import git
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.files import locked
-from opsbot.onhost.run import Done, must, run
+from opsbot.onhost.run import Account, Done, must, run
 
 _FETCH = 300.0
 
@@ -19,11 +19,13 @@ class Repository:
     path: Path
     environment: dict[str, str] = field(default_factory=git.environment)
     stop: Callable[[], bool] = lambda: False
+    #: As whom git runs on it, when that is another user's; it then sees the environment alone.
+    account: Account | None = None
 
     def try_git(self, *arguments: str, stdin: str = "", within: float = 60.0) -> Done:
         """Run git here and return how it ended."""
         argv = (*git.GIT, "-C", str(self.path), *arguments)
-        return run(argv, within=within, env=self.environment, stdin=stdin, stop=self.stop)
+        return run(argv, within=within, env=self.environment, stdin=stdin, stop=self.stop, account=self.account)
 
     def git(self, *arguments: str, stdin: str = "", within: float = 60.0) -> str:
         """Run git here and return what it said; HostError with its last line when it fails."""
@@ -48,17 +50,17 @@ class Repository:
         done = self.try_git("rev-parse", "--verify", "--quiet", "--end-of-options", name)
         return done.out.strip() if done.code == 0 else None
 
-    def resolve(self, revision: str, branch: str) -> tuple[str, str]:
-        """Return the commit that a typed revision means, and the full name of a branch or tag that has it."""
+    def refs(self, commit: str) -> list[str]:
+        """Return the full names of the branches and tags that a commit is on."""
+        argv = ("for-each-ref", "--contains", commit, "--format=%(refname)", "refs/heads", "refs/tags")
+        return self.git(*argv).split() if self.has(commit) else []
+
+    def resolve(self, revision: str) -> tuple[str, str]:
+        """Return the commit that a typed revision means, and the full name of its branch or tag if it is one."""
         for ref, name in git.candidates(revision):
             commit = self.commit_of(name)
-            if commit is None:
-                continue
-            refs = ref or git.best_ref(
-                self.git("for-each-ref", "--contains", commit, "--format=%(refname)", "refs/heads", "refs/tags"), branch
-            )
-            if refs:
-                return commit, refs
+            if commit is not None and (ref or self.refs(commit)):
+                return commit, ref
         raise HostError("no-revision", f"There is no branch, tag or commit {revision} there.")
 
     def commits(self, old: str, new: str) -> list[dict[str, str]]:
@@ -75,6 +77,12 @@ class Repository:
         if done.code != 0:
             raise HostError("lock", f"The commit {commit[:7]} has no {path}.")
         return done.out
+
+    def changed(self, old: str, new: str) -> list[str] | None:
+        """Return the files that NEW changes in its only parent OLD; None when that is not its only parent."""
+        if self.git("rev-list", "--parents", "--max-count=1", new, "--").split() != [new, old]:
+            return None
+        return self.git("diff-tree", "-r", "-z", "--no-renames", "--name-only", old, new, "--").split("\0")[:-1]
 
     def commit_file(self, parent: str, path: str, text: str, message: str, who: dict[str, str]) -> str:
         """Return a new commit on PARENT in which one file has another text; nothing is checked out."""

@@ -149,6 +149,7 @@ class Machine:
         projects = {
             name: {
                 "url": repository.url,
+                "branches": ["main", *repositories.UNMERGED],
                 "units": [f"{name}.service"],
                 "http": [self.url(name)],
                 "settle": self._settle,

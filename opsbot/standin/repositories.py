@@ -11,6 +11,8 @@ from opsbot.standin import flake, samples
 from opsbot.standin.nixstore import Store
 
 _DAY = 86400.0
+#: Branches of hello-bot that somebody works on; in the demo they may be deployed, to see what becomes of it.
+UNMERGED = ("broken", "does-not-build", "slow")
 ANA, BEN, DAN = "Ana Silva <ana@example.org>", "Ben Okafor <ben@example.org>", "Dan Weiss <dan@example.org>"
 
 

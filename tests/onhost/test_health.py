@@ -203,7 +203,7 @@ async def test_a_service_that_keeps_crashing_is_not_well(machine: Machine, bench
     files["service.json"] = json.dumps({**json.loads(files["service.json"]), "restart": "always"})
     files["hello_bot.py"] = files["hello_bot.py"].replace("Timer(0.3,", "Timer(2.0,")
     machine.repositories.projects["hello-bot"].commit("Crash", files, branch="crash", onto="main")
-    bench.change_project("hello-bot", active=4, settle=8, http=[])
+    bench.change_project("hello-bot", active=4, settle=8, http=[], branches=["main", "crash"])
     before = machine.running()
     ended = await bench.waiting("job1", revision="crash")
     assert ended["status"] == "reverted"

@@ -137,7 +137,7 @@ async def test_a_revision_is_a_branch_a_tag_or_a_commit(machine: Machine, bench:
     main, other = hello.head(), hello.head("broken")
     found = [await bench.prepare(f"job{i}", revision=name) for i, name in enumerate(["main", main[:7], "v1.0"])]
     assert [(result["pin"], result["ref"]) for result in found[:2]] == [(main, "main"), (main, "main")]
-    assert (found[2]["status"], found[2]["ref"]) == ("unchanged", "v1.0")
+    assert (found[2]["status"], found[2]["ref"]) == ("unchanged", "main")
     assert [commit["subject"] for commit in found[0]["commits"]] == ["Greet more warmly", "Test the greeting"]
     refused = await bench.prepare("job9", revision="f" * 8)
     assert (refused["status"], refused["error"]["code"]) == ("failed", "no-revision")
@@ -154,7 +154,7 @@ async def test_a_base_that_nobody_pushed_is_explained(machine: Machine, bench: B
     version.chmod(0o755)
     result = await bench.prepare("job1")
     assert result["error"]["code"] == "no-base"
-    assert "push that commit" in result["error"]["message"]
+    assert "push it there, to main, and ask again." in result["error"]["message"]
 
 
 async def test_a_change_to_the_platform_shows_what_is_not_the_projects_own(bench: Bench) -> None:

@@ -82,6 +82,7 @@ async def test_a_failing_build_shows_the_derivation_and_its_last_lines(machine: 
     """When a build fails, the derivation that failed and its last lines are told, and nothing was touched."""
     broken = project_files("hello-bot", "1.2", "does-not-build")
     machine.repositories.projects["hello-bot"].commit("Shorten", broken, branch="short", onto="main")
+    bench.change_project("hello-bot", branches=["main", "short"])
     running = machine.running()
     result = await bench.prepare("job1", revision="short")
     assert result["status"] == "failed"

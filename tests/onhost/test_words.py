@@ -105,9 +105,9 @@ def test_commit_messages_have_trailers_at_their_end() -> None:
 
 def test_the_configured_branch_is_preferred() -> None:
     """A commit that is on several branches is taken from the configured one."""
-    assert git.best_ref("refs/heads/a refs/heads/main refs/tags/v1", "main") == "refs/heads/main"
-    assert git.best_ref("refs/tags/v1", "main") == "refs/tags/v1"
-    assert git.best_ref("refs/opsbot/job1", "main") is None
+    assert git.best_ref(["refs/heads/a", "refs/heads/main", "refs/tags/v1"], "main") == "refs/heads/main"
+    assert git.best_ref(["refs/tags/v1"], "main") == "refs/tags/v1"
+    assert git.best_ref([], "main") is None
 
 
 def test_the_newest_commit_of_a_branch_is_read() -> None:
@@ -316,6 +316,7 @@ def test_a_short_configuration_is_enough() -> None:
     config = parse(json.dumps(_CONFIG), Path("/etc/opsbot/host.json"))
     assert config.project("hello-bot").input == "hello-bot"
     assert (config.state, config.platform.branch) == (Path("/var/lib/opsbot"), "main")
+    assert (config.platform.branches, config.platform.tags, config.platform.signers) == (("main",), (), None)
     with pytest.raises(HostError, match="has no project shop"):
         config.remote("shop")
 
@@ -327,6 +328,8 @@ def test_a_short_configuration_is_enough() -> None:
         ({"host": "../x"}, "host"),
         ({"platform": {}}, "platform.url"),
         ({"platform": {"url": "--upload-pack=x"}}, "platform.url"),
+        ({"platform": {"url": "u", "branches": ["release/*"]}}, "platform.branches"),
+        ({"platform": {"url": "u", "signers": "etc/signers"}}, "platform.signers"),
         ({"projects": {"platform": {"url": "u"}}}, "projects.platform"),
         ({"projects": {"a": {"url": "u", "settle": 0}}}, "projects.a.settle"),
         ({"restart": ["nginx"]}, "restart"),
