@@ -60,7 +60,7 @@ async def test_what_cuts_the_host_off_is_undone_by_the_host(world: World, cut: C
     world.debian.run("sh", "-c", "echo syt_stale > /etc/opsbot/secrets/stale-token")
     world.window(_WINDOW)
     world.change("Cut it off", cut(world))
-    told = await world.deploy("!deploy platform", 1, within=150)
+    told = await world.deploy("!deploy platform", 1, within=240)
     assert "was undone: " in told
     assert any(words in told for words in why)
     assert world.running() == world.default() == world.boots() == before
