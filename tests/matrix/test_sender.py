@@ -92,6 +92,7 @@ async def test_edits_keep_their_distance_and_the_last_one_is_sent(place: Place) 
             await asyncio.sleep(0.1)
         await bot.say("passes", place.room_id)
         await bot.outbox.sent("8")
+        await bot.outbox.sent("passes")
     events = [event for event in await place.ada.events(place.room_id) if event["sender"] == place.bot_id]
     edits = [event["origin_server_ts"] for event in events if event["content"]["body"].startswith("* ")]
     assert all(later - earlier >= 600 for earlier, later in pairwise(edits))

@@ -151,7 +151,8 @@ async def test_strangers_do_not_fill_the_log(bench: Bench, caplog: pytest.LogCap
         for number in range(50):
             await bench.post("pushed", f"x{number}", headers={"authorization": f"Bearer {number}"})
 
-    assert [(record.message, vars(record)["hook"]) for record in caplog.records] == [("hook refused", "pushed")]
+    ours = [record for record in caplog.records if record.name.startswith("opsbot")]
+    assert [(record.message, vars(record)["hook"]) for record in ours] == [("hook refused", "pushed")]
 
 
 async def test_a_hook_answers_only_if_it_is_granted(tmp_path: Path, folder: Path) -> None:
