@@ -21,8 +21,8 @@ def groups(name: str) -> Iterator[Path]:
 def main() -> None:
     """Go into the groups and become the command."""
     _, name, *command = sys.argv
-    # Who is killed takes what it has booted along.
-    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
+    # When those who booted it are killed, it is told to shut down.
+    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGTERM)
     for group in groups(name):
         group.mkdir(exist_ok=True)
         (group / "cgroup.procs").write_text(str(os.getpid()))
