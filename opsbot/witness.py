@@ -17,7 +17,7 @@ _LOOK = 2.0
 
 
 class Witness:
-    """Tells lines in their order, none twice to the room; goes on where it was after a restart."""
+    """Tells lines in their order, none twice to the room; goes on after a restart where it was."""
 
     def __init__(self, site: Site, memory: Memory) -> None:
         self._site = site
@@ -39,7 +39,8 @@ class Witness:
         lines = await self._site.audit.after(last)
         for line in lines:
             await self._tell(line)
-            await self._memory.remember(_TOLD, str(line.number))
+        if lines:
+            await self._memory.remember(_TOLD, str(lines[-1].number))
         return len(lines)
 
     async def _tell(self, line: AuditLine) -> None:

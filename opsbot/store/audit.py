@@ -92,11 +92,13 @@ def record_end(connection: Connection, job: Job, outcome: Outcome, learnt: Mappi
     )
 
 
+_NEWEST = select(audit.c.hash).where(audit.c.hash.is_not(None)).order_by(audit.c.id.desc()).limit(1)
+
+
 def _append(connection: Connection, *, at: datetime, more: Mapping[str, Json], **fields: Any) -> None:
     values = fields | {"at": at.astimezone(UTC).replace(tzinfo=None), "more": json.dumps(more, sort_keys=True)}
-    newest = select(audit.c.hash).where(audit.c.hash.is_not(None)).order_by(audit.c.id.desc()).limit(1)
-    before = connection.execute(newest).scalar_one_or_none() or GENESIS
-    connection.execute(insert(audit).values(**values, hash=line_hash(before, values)))
+    before = connection.execute(_NEWEST).scalar_one_or_none() or GENESIS
+    connection.execute(insert(audit), values | {"hash": line_hash(before, values)})
 
 
 def line_hash(before: str, line: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, text, update
 
 from opsbot.letters import POSITION
 from opsbot.model import Job, Message, Post
@@ -131,10 +131,15 @@ def _insert_new(connection: Connection, messages: Sequence[Message]) -> None:
         connection.execute(insert(inbox), [_to_row(message) for message in new.values()])
 
 
+_SEE = text(
+    "INSERT INTO seen_rooms (room_id, event_id) VALUES (:room, :event) "
+    "ON CONFLICT (room_id) DO UPDATE SET event_id = excluded.event_id"
+)
+
+
 def _look(connection: Connection, seen: Mapping[str, str]) -> None:
-    for room_id, event_id in seen.items():
-        connection.execute(delete(seen_rooms).where(seen_rooms.c.room_id == room_id))
-        connection.execute(insert(seen_rooms).values(room_id=room_id, event_id=event_id))
+    if seen:
+        connection.execute(_SEE, [{"room": room_id, "event": event_id} for room_id, event_id in seen.items()])
 
 
 def _to_row(message: Message) -> dict[str, object]:

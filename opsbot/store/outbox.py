@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, func, insert, or_, select, update
 
 from opsbot.errors import ChatRefusedError, ChatUnreachableError
 from opsbot.letters import NOT_SENT, Letter
@@ -68,23 +69,25 @@ def _edit_of_original(connection: Connection, post: Post, target: str) -> Post:
 
 
 def _insert(connection: Connection, post: Post) -> None:
-    connection.execute(
-        insert(outbox).values(
-            cause=post.cause,
-            room_id=post.room_id,
-            body=clean(post.text.body),
-            html=clean(post.text.html),
-            thread=post.thread,
-            edits=post.edits,
-            state=State.WAITING,
-            tried=False,
-            at=datetime.now(UTC).replace(tzinfo=None),
-        )
-    )
+    row = {
+        "cause": post.cause,
+        "room_id": post.room_id,
+        "body": clean(post.text.body),
+        "html": clean(post.text.html),
+        "thread": post.thread,
+        "edits": post.edits,
+        "state": State.WAITING,
+        "tried": False,
+        "at": datetime.now(UTC).replace(tzinfo=None),
+    }
+    connection.execute(insert(outbox), row)
+
+
+_BY_CAUSE = select(outbox).where(outbox.c.cause == bindparam("cause"))
 
 
 def _find(connection: Connection, cause: str) -> RowMapping | None:
-    return connection.execute(select(outbox).where(outbox.c.cause == cause)).mappings().one_or_none()
+    return connection.execute(_BY_CAUSE, {"cause": cause}).mappings().one_or_none()
 
 
 def _successor(connection: Connection, row: RowMapping) -> RowMapping | None:
@@ -92,20 +95,28 @@ def _successor(connection: Connection, row: RowMapping) -> RowMapping | None:
     return connection.execute(select(outbox).where(later).order_by(outbox.c.seq).limit(1)).mappings().one_or_none()
 
 
+def _turn() -> Select[Any]:
+    """Ask for the row whose turn it is in a room; made once, for it is asked for with every message."""
+    here = and_(outbox.c.room_id == bindparam("room_id"), outbox.c.state == State.WAITING)
+    # An edit waits for its message, which may have to be sent again.
+    held = select(outbox.c.cause).where(here)
+    free = and_(outbox.c.edits.not_in(bindparam("resting", expanding=True)), outbox.c.edits.not_in(held))
+    due = or_(outbox.c.later.is_(None), outbox.c.later <= bindparam("now"))
+    return select(outbox).where(here, or_(outbox.c.edits.is_(None), free), due).order_by(outbox.c.seq).limit(1)
+
+
+_TURN = _turn()
+
+
 def _first(
     connection: Connection, room_id: str, resting: Collection[str]
 ) -> tuple[RowMapping, RowMapping | None] | None:
     """Return the row whose turn it is, and the one that it edits."""
-    # An edit waits for its message, which may have to be sent again.
-    held = select(outbox.c.cause).where(outbox.c.room_id == room_id, outbox.c.state == State.WAITING)
-    free = and_(outbox.c.edits.not_in(list(resting)), outbox.c.edits.not_in(held))
-    due = and_(
-        or_(outbox.c.edits.is_(None), free),
-        or_(outbox.c.later.is_(None), outbox.c.later <= datetime.now(UTC).timestamp()),
-    )
-    waiting = select(outbox).where(outbox.c.room_id == room_id, outbox.c.state == State.WAITING, due)
-    row = connection.execute(waiting.order_by(outbox.c.seq).limit(1)).mappings().one_or_none()
-    return None if row is None else (row, _find(connection, row["edits"] or ""))
+    given = {"room_id": room_id, "resting": list(resting), "now": datetime.now(UTC).timestamp()}
+    row = connection.execute(_TURN, given).mappings().one_or_none()
+    if row is None or row["edits"] is None:
+        return None if row is None else (row, None)
+    return row, _find(connection, row["edits"])
 
 
 def _claim(connection: Connection, cause: str) -> bool:
