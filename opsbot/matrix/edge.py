@@ -77,16 +77,17 @@ class MatrixEdge:
         self.rooms = Rooms(settings, client=self._client, memory=memory, outbox=outbox)
         #: Set when the first sync was taken in.
         self.ready = asyncio.Event()
+        self._sender = Sender(settings, client=self._client, letters=outbox, is_portal=self.rooms.is_portal)
         hooks = Hooks(
             on_turn=on_turn,
             on_messages=on_messages,
+            said=self._sender.said,
             tell=self._hear,
             receipts=receipts or Unminded(),
             on_refused=self._until_accepted,
         )
         self._sync = Sync(settings, client=self._client, inbox=inbox, rooms=self.rooms, hooks=hooks)
         self._lookback = Lookback(settings, client=self._client, inbox=inbox, rooms=self.rooms, on_messages=on_messages)
-        self._sender = Sender(settings, client=self._client, letters=outbox, is_portal=self.rooms.is_portal)
 
     @property
     def user_id(self) -> str:

@@ -45,6 +45,8 @@ class Sender:
         self._post_gap = settings.post_gap
         self._is_portal = is_portal
         self._bells: dict[str, asyncio.Event] = {}
+        #: Set when the homeserver has taken a message; whoever waits for it clears it.
+        self.said = asyncio.Event()
 
     async def run(self) -> None:
         """Send for ever, until cancelled; what was under way then is sent again as the same event."""
@@ -95,6 +97,7 @@ class Sender:
                 else:
                     return await self._give_up(letter, problem)
             else:
+                self.said.set()
                 await self._take_back(letter)
                 return await self._letters.mark_sent(letter.post.cause, event_id)
 

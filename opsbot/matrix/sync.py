@@ -4,6 +4,7 @@ It is ours: nio's loses events when it is stopped in the middle of a batch, and 
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,8 +31,9 @@ log = logging.getLogger(__name__)
 LONGEST = 120.0
 #: Seconds between two turns when a homeserver answers at once that there is nothing new.
 LEAST_TURN = 0.5
-#: Seconds that the next sync lets the answers to this one go first: a homeserver does one thing after the other.
-HEAD_START = 0.03
+#: Seconds that the next sync waits at most for an answer to this one to go first: a homeserver does one thing after the
+#: other. Not every message has an answer.
+HEAD_START = 0.06
 #: Events of a room in the very first sync: they only tell whether there is something fresh to ask for.
 FIRST = 5
 _BAD_REQUEST = 400
@@ -47,6 +49,8 @@ class Hooks:
     on_turn: Callable[[], None]
     #: There are new messages in the inbox.
     on_messages: Callable[[], None]
+    #: Set when a message of ours was taken by the homeserver.
+    said: asyncio.Event
     #: A sync was taken in, or the homeserver is lost, or back.
     tell: Listener
     #: Takes in what the bridge says of messages.
@@ -165,8 +169,11 @@ class Sync:
             last = {room: _last(line) or seen.get(room, "") for room, line in heard.items()}
             await self._inbox.accept(messages, position=batch.position, seen=last)
         if messages:
+            self._hooks.said.clear()
             self._hooks.on_messages()
-            await asyncio.sleep(HEAD_START)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HEAD_START):
+                    await self._hooks.said.wait()
 
     def _read(self, event: object, *, room_id: str, told: list[Receipt]) -> Message | None:
         """Read an event as a message; what the bridge TOLD in it is put aside."""
