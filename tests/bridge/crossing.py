@@ -10,6 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncssh
+
 from opsbot.bridge.manifest import manifest
 from opsbot.bridge.provisioning import Provisioning
 from opsbot.config import Config, load
@@ -270,7 +272,7 @@ async def crossing(
         (folder / "credentials").mkdir(mode=0o700)
         for name, secret in {
             "token": token,
-            "ssh-key": machine.client_key.read_text() if machine else "none",
+            "ssh-key": machine.client_key.read_text() if machine else _any_key(),
             "bridge-secret": setup.provisioning_secret,
             "slack-bot-token": workspace.bot_token,
             "slack-app-token": workspace.app_token,
@@ -280,6 +282,10 @@ async def crossing(
         if logged_in:
             await whole.log_in()
         yield whole
+
+
+def _any_key() -> str:
+    return asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
 
 
 async def processed(command: Sequence[str]) -> tuple[int, str]:

@@ -1,0 +1,133 @@
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from opsbot.workspace.emoji import TONES
+from opsbot.workspace.model import Post
+from opsbot.workspace.richtext import typed
+from tests.bridge.crossing import Crossing, crossing, until
+
+pytestmark = [pytest.mark.bridge, pytest.mark.asyncio(loop_scope="session")]
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("!hello web-01.example.com", "Hello, `web-01.example.com`!"),
+        ("!hello “Alice Smith”", "Hello, Alice Smith!"),
+        ("!hello `Alice`", "Hello, Alice!"),
+        ("`!hello Alice`", "Hello, Alice!"),
+        ("<@U0BOT> hello Alice", "Hello, Alice!"),
+        ("!hello @channel", "Hello, @channel!"),
+        ("!hello @here", "Hello, @here!"),
+    ],
+)
+async def test_what_slack_makes_of_words_is_undone(whole: Crossing, said: str, answer: str) -> None:
+    """Auto-links, curly quotes, code and mentions of the app mean what was typed; and nobody is ever notified."""
+    assert (await whole.ask(whole.alice, said)).text == answer
+
+
+async def test_a_long_dash_is_two_short_ones(whole: Crossing) -> None:
+    """What a phone makes of `--dry-run` is understood: a plan, and nothing is changed."""
+    ts = whole.team.say(whole.dora, whole.ops, "!deploy hello-bot —dry-run")
+    seen = await whole.answer(ts, holds=lambda one: "⏳" not in one.text and "hello-bot" in one.text, within=60)
+    assert "ctivated" not in seen.text.replace("Nothing was activated", "")
+
+
+async def test_a_command_in_a_thread_is_answered_there(whole: Crossing) -> None:
+    """A command in a thread is answered in that thread."""
+    root = whole.team.say(whole.alice, whole.ops, "Shall we look?")
+    await asyncio.sleep(0.2)
+    whole.team.say(whole.alice, whole.ops, "!hello thread", thread=root)
+    assert (await whole.answer(root, holds=lambda one: one.who == "opsbot")).text == "Hello, thread!"
+
+
+async def test_only_first_hand_words_of_people_are_commands(whole: Crossing) -> None:
+    """Webhooks under anybody's name, edits, `/me` and deleted messages are not answered."""
+    before = len(whole.team.see(whole.ops))
+    mine = whole.team.say(whole.alice, whole.ops, "Good morning")
+    await asyncio.sleep(0.3)
+    whole.team.edit(whole.ops, mine, "!hello edit")
+    whole.team.say_of_oneself(whole.alice, whole.ops, "!hello me")
+    whole.team.hook(whole.ops, "Adam", "!hello webhook")
+    whole.team.hook(whole.ops, "Adam", "!rollback")
+    gone = whole.team.say(whole.alice, whole.ops, "just a word")
+    await asyncio.sleep(0.3)
+    whole.team.delete(whole.ops, gone)
+
+    seen = (await whole.quiet())[before:]
+
+    assert [one.who for one in seen if one.who == "opsbot"] == []
+
+
+@pytest.mark.parametrize("name", ["white_check_mark", "x", "wave", "+1::skin-tone-4"])
+async def test_a_reaction_does_no_harm(whole: Crossing, name: str) -> None:
+    """A reaction to an answer, with or without a skin tone, given and taken back, is heard without harm."""
+    assert "skin-tone-4" in TONES
+    ts = whole.team.say(whole.alice, whole.ops, "!hello")
+    answer = await whole.answer(ts)
+    whole.team.react(whole.alice, whole.ops, answer.ts, name)
+    await asyncio.sleep(0.3)
+    whole.team.unreact(whole.alice, whole.ops, answer.ts, name)
+    assert (await whole.ask(whole.alice, "!hello again")).text == "Hello, again!"
+    assert len(whole.told(ts)) == 1
+
+
+async def test_a_ghost_is_the_person_of_its_member_id(whole: Crossing) -> None:
+    """`!whoami` in Slack names the person of the configuration, whatever the display names are."""
+    assert "dora" in (await whole.ask(whole.dora, "!whoami")).text
+    impostor = whole.team.add_member("Adam", id="U0EVIL")
+    whole.ops.members.append(impostor.id)
+    seen = await whole.ask(impostor, "!rollback")
+    assert seen.text.startswith("No: ")
+
+
+async def test_a_guest_of_another_workspace_is_a_stranger(whole: Crossing) -> None:
+    """Whoever is on Slack without a person of the configuration may do what strangers may, and no more."""
+    guest = whole.team.add_member("Gus", team="T0GUEST")
+    whole.ops.members.append(guest.id)
+    assert (await whole.ask(guest, "!hello")).text == "Hello, world!"
+    assert (await whole.ask(guest, "!status")).text.startswith("No: ")
+
+
+async def test_one_person_on_slack_and_on_matrix(whole: Crossing) -> None:
+    """Adam is one person: on Slack, and in the team's room on Matrix."""
+    assert "adam" in (await whole.ask(whole.adam, "!whoami")).text
+    await whole.adam_there.say(whole.room_id, "!whoami")
+    lines = await whole.adam_there.wait_for(
+        whole.room_id, lambda lines: any(line.sender.startswith("@opsbot") and "adam" in line.body for line in lines)
+    )
+    assert lines
+
+
+async def test_a_new_channel_works_from_its_first_message_on(whole: Crossing) -> None:
+    """A channel that the app is invited to needs nothing else: the first command there is answered."""
+    new = whole.team.add_channel("releases", whole.alice, app=False)
+    whole.team.invite_app(new)
+    await asyncio.sleep(0.5)
+    ts = whole.team.say(whole.alice, new, "!hello newcomer")
+
+    async def answered() -> bool:
+        return [one.text for one in whole.team.see(new) if one.thread == ts] == ["Hello, newcomer!"]
+
+    await until(answered, lambda: f"{whole.team.see(new)}\n{whole.log.read_text()[-3000:]}")
+
+
+async def test_old_messages_that_a_bridge_brings_later_are_not_run(tmp_path: Path) -> None:
+    """What was said while the bridge was away, and comes with its old time, is answered as too old, not run."""
+    async with crossing(tmp_path, backfill=True) as made:
+        await made.start_bot()
+        await made.ask(made.alice, "!hello")
+        await made.bridge.stop()
+        # Slack's clock stands in the message: said ten minutes ago, after what was said before.
+        made.ops.posts.clear()
+        text, blocks = typed("!hello late")
+        old = Post(ts=f"{time.time() - 600:.6f}", user=made.alice.id, text=text, blocks=blocks)
+        made.ops.posts.append(old)
+        assert await made.bridge.start() is None
+        await made.until_connected()
+        await asyncio.sleep(3)
+        assert [one.text for one in made.told(old.ts) if "Hello" in one.text] == []
+        assert (await made.ask(made.alice, "!hello now")).text == "Hello, now!"
