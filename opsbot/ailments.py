@@ -3,9 +3,8 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from opsbot.model import Json
+from opsbot.model import Json, SlackLogin
 
 #: Seconds after which a passing disturbance is none: the bridge says so of a bad app token for ever.
 PASSING = 60.0
@@ -13,23 +12,7 @@ _STATUS = re.compile(r"Main process exited, code=exited, status=(\d+)")
 _RELOGIN = "run `opsbot slack login`."
 
 
-@dataclass(frozen=True, kw_only=True)
-class Login:
-    """A login with Slack, as the bridge sees it."""
-
-    id: str
-    #: The workspace and the app's user.
-    name: str
-    #: The bridge's word, like CONNECTED.
-    state: str
-    #: The Unix time since when.
-    since: float = 0.0
-    #: The bridge's code for what is wrong, and its words.
-    error: str = ""
-    message: str = ""
-
-
-def of_logins(logins: Sequence[Login], *, team: str, now: float) -> str:
+def of_logins(logins: Sequence[SlackLogin], *, team: str, now: float) -> str:
     """Return the sentence about the logins with our workspace; empty when one of them is well."""
     ours = [login for login in logins if login.id.startswith(f"{team}-")]
     if not logins:
@@ -41,7 +24,7 @@ def of_logins(logins: Sequence[Login], *, team: str, now: float) -> str:
     return "" if "" in sentences else sentences[0]
 
 
-def of_login(login: Login, *, now: float) -> str:
+def of_login(login: SlackLogin, *, now: float) -> str:
     """Return the sentence about one login; empty when it is well, or disturbed for a moment."""
     seconds = now - login.since
     match login.state:

@@ -16,13 +16,12 @@ from opsbot.backups import settle_down
 from opsbot.bot import Bot
 from opsbot.config import Config
 from opsbot.connect import database_place, forgejo, matrix_settings, prober, ssh_host
-from opsbot.console import Console
 from opsbot.credentials import Credentials, unheard
 from opsbot.durable import Engine
 from opsbot.errors import ConfigError, OpsbotError
 from opsbot.footprint import give_back
+from opsbot.guards import guards
 from opsbot.hooks import Hooks
-from opsbot.jobs import reboots
 from opsbot.jobs.runner import give_up, perform
 from opsbot.matrix.edge import MatrixEdge
 from opsbot.model import Job
@@ -30,6 +29,7 @@ from opsbot.oversight import Oversight
 from opsbot.plugins import Loaded, home, load
 from opsbot.rulebook import Rulebook
 from opsbot.site import Site
+from opsbot.slacklink import slack_link
 from opsbot.standby import Standby
 from opsbot.store.audit import Audit
 from opsbot.store.database import Database
@@ -40,16 +40,13 @@ from opsbot.store.ledger import Ledger
 from opsbot.store.memory import Memory
 from opsbot.store.outbox import Outbox
 from opsbot.store.receipts import Receipts
-from opsbot.store.records import Records
 from opsbot.store.restored import restored_at
 from opsbot.store.storage import PluginStorage
 from opsbot.timetable import tick
 from opsbot.triggers.grants import faults, granted
-from opsbot.watchdog import Watchdog
 from opsbot.watched import WatchedHost
 from opsbot.web.hooks import routes
 from opsbot.web.server import Pages, serve
-from opsbot.witness import Witness
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +129,7 @@ class App:
                 outbox=outbox,
                 audit=Audit(database),
                 chat=edge,
+                slack=slack_link(config, credentials, database),
                 outside=await stack.enter_async_context(prober(config)),
                 forge=forgejo(config, credentials),
                 engine=engine,
@@ -152,12 +150,8 @@ class App:
             async with self._server() as place, asyncio.TaskGroup() as tasks:
                 log.info("at work", extra={"listen": place})
                 watch = self._engine.watch(partial(self.site.ledger.jobs, open_only=True), self._give_up)
-                records = Records(self._database)
-                watchdog = Watchdog(self.site, records, forget=self._engine.forget)
-                console = Console(self.site, records, since=since)
-                witness = Witness(self.site, Memory(self._database))
-                guards = (watchdog.run(), console.run(), witness.run(), reboots.watch(self.site))
-                work = (self.edge.run(), self.bot.run(), watch, self._database.keep(), *guards)
+                guarding = guards(self.site, self._database, forget=self._engine.forget, since=since)
+                work = (self.edge.run(), self.bot.run(), watch, self._database.keep(), *guarding)
                 workers = [tasks.create_task(one) for one in work]
                 await self._engine.keep(self._times(), self.site.config.zone, since=since)
                 notify.ready()

@@ -203,3 +203,29 @@ class Probe:
     version: str = ""
     #: The sentence, when it is not well.
     problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlackLogin:
+    """A login with Slack, as the bridge sees it."""
+
+    id: str
+    #: The workspace and the app's user.
+    name: str
+    #: The bridge's word, like CONNECTED.
+    state: str
+    #: The Unix time since when.
+    since: float = 0.0
+    #: The bridge's code for what is wrong, and its words.
+    error: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlackNews:
+    """When something last came from Slack and arrived there; and why what was sent last did not, with how many wait."""
+
+    heard: datetime | None = None
+    sent: datetime | None = None
+    problem: str = ""
+    waiting: int = 0

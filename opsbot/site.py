@@ -4,7 +4,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from opsbot.happened import Listener, nobody
-from opsbot.ports import Audit, Chat, Clock, Deliveries, Engine, Forge, Host, Inbox, Jobs, Outbox, Outside, Storage
+from opsbot.ports import (
+    Audit,
+    Chat,
+    Clock,
+    Deliveries,
+    Engine,
+    Forge,
+    Host,
+    Inbox,
+    Jobs,
+    Outbox,
+    Outside,
+    Slack,
+    Storage,
+)
 from opsbot.rulebook import Rulebook
 from opsbot.triggers.functions import Hook, Schedule
 
@@ -21,6 +35,8 @@ class Site(Rulebook):
     chat: Chat
     outside: Outside
     forge: Forge | None
+    #: The way to Slack, if there is a bridge that can be asked.
+    slack: Slack | None = None
     engine: Engine
     clock: Clock
     #: What plugins do at certain times, by name.

@@ -28,3 +28,5 @@ class Status:
     holds: tuple[Hold, ...]
     #: Whether the hosts themselves are shown, or were only asked for their units.
     whole: bool = True
+    #: What keeps us from Slack, if anything does.
+    slack: str = ""

@@ -23,12 +23,13 @@ async def gather(site: Site, *, about: str = "", within: float = WITHIN) -> Stat
     """
     services, names = _scope(site, about)
     endpoints = () if about else tuple(site.config.certificates)
-    probes, certificates, hosts, jobs, holds = await asyncio.gather(
+    probes, certificates, hosts, jobs, holds, slack = await asyncio.gather(
         asyncio.gather(*(_probe(site, name, within) for name in services)),
         asyncio.gather(*(_certificate(site, endpoint, within) for endpoint in endpoints)),
         asyncio.gather(*(_host(site, name, services, within) for name in names)),
         site.ledger.jobs(open_only=True),
         site.ledger.holds(),
+        _slack(site, within),
     )
     return Status(
         probes=dict(zip(services, probes, strict=True)),
@@ -37,6 +38,7 @@ async def gather(site: Site, *, about: str = "", within: float = WITHIN) -> Stat
         jobs=tuple(jobs),
         holds=tuple(holds),
         whole=not about or about in site.hosts,
+        slack=slack,
     )
 
 
@@ -63,6 +65,15 @@ async def _probe(site: Site, name: str, within: float) -> Probe | None:
         return await asyncio.wait_for(site.outside.probe(name), within)
     except TimeoutError:
         return Probe(ok=False, problem=f"no answer within {within:.0f} s")
+
+
+async def _slack(site: Site, within: float) -> str:
+    if site.slack is None:
+        return ""
+    try:
+        return await asyncio.wait_for(site.slack.wrong(), within)
+    except TimeoutError:
+        return f"The bridge did not answer within {within:.0f} s."
 
 
 async def _certificate(site: Site, endpoint: str, within: float) -> float | str:

@@ -1,13 +1,14 @@
 import pytest
 
-from opsbot.ailments import Login, of_ending, of_login, of_logins
+from opsbot.ailments import of_ending, of_login, of_logins
+from opsbot.model import SlackLogin
 
 NOW = 1000.0
 
 
-def login(state: str, *, since: float = NOW, error: str = "", message: str = "", team: str = "T0TEAM") -> Login:
+def login(state: str, *, since: float = NOW, error: str = "", message: str = "", team: str = "T0TEAM") -> SlackLogin:
     """Return a login in a state."""
-    return Login(id=f"{team}-U0BOT", name="Acme - opsbot", state=state, since=since, error=error, message=message)
+    return SlackLogin(id=f"{team}-U0BOT", name="Acme - opsbot", state=state, since=since, error=error, message=message)
 
 
 def test_a_connected_login_is_well() -> None:
@@ -39,7 +40,7 @@ def test_a_bad_app_token_is_told_at_once() -> None:
         ([login("UNKNOWN_ERROR", message="team_disabled")], "team_disabled"),
     ],
 )
-def test_each_state_has_its_sentence(logins: list[Login], words: str) -> None:
+def test_each_state_has_its_sentence(logins: list[SlackLogin], words: str) -> None:
     """Whatever keeps the bridge from Slack is said in one sentence."""
     assert words in of_logins(logins, team="T0TEAM", now=NOW)
 

@@ -5,10 +5,9 @@ from urllib.parse import quote
 
 import aiohttp
 
-from opsbot.ailments import Login
 from opsbot.answers import reason
 from opsbot.errors import BridgeError
-from opsbot.model import Json
+from opsbot.model import Json, SlackLogin
 
 #: Seconds for one question; a login asks Slack several things.
 WITHIN = 20.0
@@ -24,7 +23,7 @@ class Provisioning:
         self._account = account
         self._within = within
 
-    async def logins(self) -> tuple[Login, ...]:
+    async def logins(self) -> tuple[SlackLogin, ...]:
         """Return the account's logins with their states. Raises BridgeError."""
         found = (await self._ask("GET", "whoami")).get("logins")
         return tuple(_login(one) for one in found if isinstance(one, dict)) if isinstance(found, list) else ()
@@ -94,10 +93,10 @@ class Provisioning:
                 return f"The bridge says: {words[:200]}"
 
 
-def _login(said: Json) -> Login:
+def _login(said: Json) -> SlackLogin:
     state = said.get("state") if isinstance(said.get("state"), dict) else {}
     since = state.get("timestamp")
-    return Login(
+    return SlackLogin(
         id=str(said.get("id", "")),
         name=str(said.get("name", "")),
         state=str(state.get("state_event") or said.get("state_event") or "UNKNOWN"),

@@ -1,10 +1,10 @@
 """The world outside: the time, the chat, the hosts, the forge, and what runs jobs."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from opsbot.model import Job, Json, Probe, RoomFacts
+from opsbot.model import Job, Json, Probe, RoomFacts, SlackLogin, SlackNews
 
 
 class Clock(Protocol):
@@ -73,6 +73,22 @@ class Outside(Protocol):
 
     async def certificate_days(self, endpoint: str) -> float:
         """Return the days until the certificate at HOST:PORT expires. Raises OSError with the reason."""
+        ...
+
+
+class Slack(Protocol):
+    """The way to Slack, behind its bridge."""
+
+    async def logins(self) -> Sequence[SlackLogin]:
+        """Return the bot's logins with Slack. Raises BridgeError."""
+        ...
+
+    async def wrong(self) -> str:
+        """Return the sentence about what keeps us from Slack; empty when nothing does."""
+        ...
+
+    async def news(self) -> SlackNews:
+        """Return when something last came and went."""
         ...
 
 

@@ -22,6 +22,7 @@ def status_text(status: Status, services: Mapping[str, Service], *, now: datetim
         lines(
             bold("services") if rows else None,
             table(rows) if rows else None,
+            words(f"✗ Slack: {status.slack}") if status.slack else None,
             *(_certificate(endpoint, days) for endpoint, days in status.certificates.items()),
             *(part for host in status.hosts for part in (_host(host) if status.whole else _unasked(host))),
             *(_work(status, now) if status.whole else ()),

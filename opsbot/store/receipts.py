@@ -3,17 +3,18 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 from sqlalchemy import Connection, RowMapping, and_, func, select, update
 
 from opsbot.letters import Receipt
-from opsbot.model import Post, Text
+from opsbot.model import Post, SlackNews, Text
 from opsbot.receipts import Again, GiveUp, Shorter, verdict
 from opsbot.render.text import fit, lines, tail, words
 from opsbot.store.database import Database
 from opsbot.store.outbox import State, insert_posts
-from opsbot.store.schema import outbox
+from opsbot.store.schema import inbox, outbox
 from opsbot.store.texts import clean
 
 log = logging.getLogger(__name__)
@@ -40,9 +41,9 @@ class Receipts:
         """Take in what was said of events; of what was said before, nothing changes."""
         await self._database.write(partial(self._note_all, receipts))
 
-    async def trouble(self) -> tuple[str, int] | None:
-        """Return Slack's latest problem and how many messages wait because of it; None when the last one arrived."""
-        return await self._database.read(_trouble)
+    async def news(self) -> SlackNews:
+        """Return when something last came and went, and why what was sent last did not arrive."""
+        return await self._database.read(_news)
 
     def _note_all(self, receipts: Sequence[Receipt], connection: Connection) -> None:
         for receipt in receipts:
@@ -95,11 +96,20 @@ def _has_newer(connection: Connection, row: RowMapping) -> bool:
     return connection.execute(newer).one_or_none() is not None
 
 
-def _trouble(connection: Connection) -> tuple[str, int] | None:
+def _news(connection: Connection) -> SlackNews:
     newest = select(outbox.c.receipt).where(outbox.c.receipt.is_not(None)).order_by(outbox.c.seq.desc()).limit(1)
-    problem = connection.execute(newest).scalar_one_or_none()
-    if not problem:
-        return None
     waiting = and_(outbox.c.state == State.WAITING, outbox.c.repeats > 0)
-    count = connection.execute(select(func.count()).select_from(outbox).where(waiting)).scalar_one()
-    return problem, count
+    sent = connection.execute(select(func.max(outbox.c.at)).where(outbox.c.receipt == "")).scalar_one()
+    heard = connection.execute(
+        select(func.max(inbox.c.sent_at)).where(inbox.c.sender.startswith("@slack_", autoescape=True))
+    ).scalar_one()
+    return SlackNews(
+        heard=_aware(heard),
+        sent=_aware(sent),
+        problem=connection.execute(newest).scalar_one_or_none() or "",
+        waiting=connection.execute(select(func.count()).select_from(outbox).where(waiting)).scalar_one(),
+    )
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)

@@ -28,7 +28,7 @@ from opsbot.store.inbox import Inbox
 from opsbot.store.ledger import Ledger
 from opsbot.store.outbox import Outbox
 from opsbot.store.storage import PluginStorage
-from opsbot.testing.chat import FakeChat, FakeClock, FakeOutside
+from opsbot.testing.chat import FakeChat, FakeClock, FakeOutside, FakeSlack
 from opsbot.testing.engine import FakeEngine
 from opsbot.testing.host import FakeHost
 from opsbot.timetable import tick
@@ -89,6 +89,7 @@ class Bench:
         self.clock = FakeClock()
         self.chat = FakeChat()
         self.outside = FakeOutside()
+        self.slack = FakeSlack()
         self.engine = FakeEngine()
         self.host = FakeHost()
         self.host.now = lambda: self.clock.now().timestamp()
@@ -110,6 +111,7 @@ class Bench:
             outbox=_Delivered(self),
             audit=Audit(database),
             chat=self.chat,
+            slack=self.slack,
             outside=self.outside,
             forge=None,
             engine=self.engine,

@@ -1,11 +1,11 @@
 """A homeserver, a clock and an outside world that do as they are told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from opsbot.errors import ChatUnreachableError
-from opsbot.model import Probe, RoomFacts
+from opsbot.model import Probe, RoomFacts, SlackLogin, SlackNews
 
 
 async def _nothing() -> None:
@@ -82,3 +82,24 @@ class FakeOutside:
     async def certificate_days(self, endpoint: str) -> float:
         """Return the days that were set; 60 otherwise."""
         return self.days.get(endpoint, 60.0)
+
+
+class FakeSlack:
+    """A way to Slack that is as it was told to be; well otherwise."""
+
+    def __init__(self) -> None:
+        self.trouble = ""
+        self.said = SlackNews()
+
+    async def logins(self) -> Sequence[SlackLogin]:
+        """Return one login, which is connected while there is no trouble."""
+        state = "BAD_CREDENTIALS" if self.trouble else "CONNECTED"
+        return (SlackLogin(id="T0TEAM-U0BOT", name="Acme - opsbot", state=state),)
+
+    async def wrong(self) -> str:
+        """Return the trouble."""
+        return self.trouble
+
+    async def news(self) -> SlackNews:
+        """Return what was set."""
+        return self.said

@@ -10,7 +10,17 @@ pytestmark = [pytest.mark.bridge, pytest.mark.asyncio(loop_scope="session")]
 
 #: Commands that only answer, each in a way of its own.
 SAID = (
-    *("!help", "!help deploy", "!status", "!status hello-bot", "!projects", "!generations", "!whoami", "!locks"),
+    *(
+        "!help",
+        "!help deploy",
+        "!status",
+        "!status hello-bot",
+        "!projects",
+        "!generations",
+        "!whoami",
+        "!locks",
+        "!bridge",
+    ),
     *(
         "!history",
         "!job 1",

@@ -71,7 +71,7 @@ async def test_what_was_said_before_changes_nothing(desk: Desk) -> None:
     await desk.receipts.note([Receipt(event_id="$2")])
     await desk.fail("$2", "internal_error")
     assert await desk.take() is None
-    assert await desk.receipts.trouble() is None
+    assert (await desk.receipts.news()).problem == ""
 
 
 async def test_the_pause_that_slack_asks_for_is_kept(desk: Desk) -> None:
@@ -83,7 +83,8 @@ async def test_the_pause_that_slack_asks_for_is_kept(desk: Desk) -> None:
     letter = await desk.take()
     assert letter is not None
     assert letter.post.cause == "b"
-    assert await desk.receipts.trouble() == ("slack rate limit exceeded, retry after 30s", 1)
+    news = await desk.receipts.news()
+    assert (news.problem, news.waiting) == ("slack rate limit exceeded, retry after 30s", 1)
 
 
 async def test_an_edit_waits_for_its_message(desk: Desk) -> None:
