@@ -31,6 +31,8 @@ _FILTER = json.dumps(
 _API = "/_matrix/client/v3"
 #: Seconds until a homeserver that is away is asked again.
 _PAUSE = 0.2
+#: Seconds that a request may take: longer than a sync without news, and not for ever when its homeserver has gone.
+_PATIENCE = 30
 
 
 class Plain:
@@ -84,7 +86,8 @@ class Plain:
 
 async def main(url: str, token: str) -> None:
     """Answer as an account."""
-    async with aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {token}"}) as session:
+    patience = aiohttp.ClientTimeout(total=_PATIENCE)
+    async with aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {token}"}, timeout=patience) as session:
         await Plain(session).run()
 
 
