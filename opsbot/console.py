@@ -72,7 +72,8 @@ class Console:
         if now["system"] == known.get("system"):
             return
         if known and not await self._mine(host, now):
-            await self._say(f"moved:{host}:{now['system']}:{known['at']}", home, moved(host, now))
+            maker = await self._site.ledger.job(now["job"][:_ID]) if now["job"] else None
+            await self._say(f"moved:{host}:{now['system']}:{known['at']}", home, moved(host, now, maker))
         kept = {"system": now["system"], "at": self._site.clock.now().isoformat()}
         await self._diary.remember(key, json.dumps(kept))
 

@@ -37,6 +37,7 @@ class Standby:
                 await self._rest(stop, LOOK)
                 if not await self._in_the_way() and await self._settled(stop):
                     log.info("taking over")
+                    notify.status("at work")
                     return True
         return False
 

@@ -140,9 +140,7 @@ async def test_a_switch_by_hand_is_told_once(bench: Bench) -> None:
 
     [said] = await told(bench)
 
-    assert (
-        f"`ops-jrz1` runs generation 32, commit {commit_of('by hand')[:7]}, which nobody put there through me" in said
-    )
+    assert f"`ops-jrz1` runs generation 32, commit {commit_of('by hand')[:7]}, which is not what I put there" in said
     assert await told(bench) == []
     await deployed(bench)
     assert await told(bench) == []
@@ -159,7 +157,7 @@ async def test_a_system_without_a_generation_is_told(bench: Bench) -> None:
 
     [said] = await told(bench)
 
-    assert f"runs a system without a generation, commit {commit_of('tried')[:7]}, which nobody put there" in said
+    assert f"runs a system without a generation, commit {commit_of('tried')[:7]}, which is not what I put there" in said
 
 
 async def test_while_a_job_is_open_what_runs_is_its_own_affair(bench: Bench) -> None:

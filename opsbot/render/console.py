@@ -22,12 +22,12 @@ def became(job: Job, row: Json) -> Text:
     return words(f"🖥️ {title(job)}: I could not tell its end; on `{job.host}` it is {row['activate']} now.")
 
 
-def moved(host: str, now: Mapping[str, Json]) -> Text:
-    """Say that something runs that was not put there through the bot."""
+def moved(host: str, now: Mapping[str, Json], job: Job | None) -> Text:
+    """Say that something else runs than the bot put there; JOB made it, once, if the bot knows that."""
     commit = f", commit {short(now['commit'])}" if now["commit"] else ", no commit is known"
     which = "a system without a generation" if now["generation"] is None else f"generation {now['generation']}"
-    by = f" It was job `{now['job']}`, which I do not know." if now["job"] else ""
+    by = "" if not now["job"] else f", made by job `{now['job']}`" if job is None else f", made by {title(job)}"
     return words(
-        f"🖥️ `{host}` runs {which}{commit}, which nobody put there through me: a switch by hand, or a reboot.{by} "
+        f"🖥️ `{host}` runs {which}{commit}{by}, which is not what I put there: a switch by hand, or a reboot. "
         "A deploy builds on what runs, and so on this."
     )

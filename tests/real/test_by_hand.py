@@ -1,4 +1,7 @@
+import asyncio
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,16 @@ def times(lines: list[Line], words: str) -> int:
     return len([line for line in lines if words in line.body])
 
 
+async def looked(database: Path) -> None:
+    """Wait until the bot has seen what runs on its host."""
+    async with asyncio.timeout(60):
+        while True:
+            with closing(sqlite3.connect(database)) as opened:
+                if opened.execute("SELECT 1 FROM meta WHERE key = 'console.running:ops-jrz1'").fetchall():
+                    return
+            await asyncio.sleep(0.1)
+
+
 async def test_what_was_done_by_hand_appears_in_the_room(homeserver: Homeserver, tmp_path: Path) -> None:
     """A job that a person took back at the console, and a switch by hand, are told once each, also over restarts."""
     async with (
@@ -34,8 +47,9 @@ async def test_what_was_done_by_hand_appears_in_the_room(homeserver: Homeserver,
         Stage.open(tmp_path / "opsbot", homeserver=homeserver, machine=machine, crowd="-by-hand") as stage,
     ):
         deployer = stage.people["deployer"]
+        await looked(tmp_path / "opsbot" / "opsbot.db")
         await deployer.say(stage.room_id, "!deploy hello-bot")
-        await deployer.wait_for(stage.room_id, told("▶ activate"))
+        await deployer.wait_for(stage.room_id, told("▶ activate"), within=90)
         await stage.kill_bot()
         job = (await Bench(machine).ask("list"))[0]["job"]
         await Bench(machine).until(job, "activate", "waiting")
@@ -49,7 +63,7 @@ async def test_what_was_done_by_hand_appears_in_the_room(homeserver: Homeserver,
 
         for _ in range(2):
             await stage.start_bot()
-            await deployer.wait_for(stage.room_id, told("which nobody put there through me"), within=60)
+            await deployer.wait_for(stage.room_id, told("which is not what I put there"), within=60)
             asked = await Conversation(stage).ask("deployer", "!generations", within=60, show=lambda _: None)
             assert asked.ended
             await stage.stop_bot()
@@ -57,4 +71,4 @@ async def test_what_was_done_by_hand_appears_in_the_room(homeserver: Homeserver,
         lines = await deployer.lines(stage.room_id)
         assert times([line for line in lines if line.thread is None], "A person at the console asked to go back.") == 1
         assert times(lines, "At the console of `ops-jrz1`") == 1
-        assert times(lines, "which nobody put there through me") == 1
+        assert times(lines, "which is not what I put there") == 1
