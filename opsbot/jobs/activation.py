@@ -127,7 +127,7 @@ def end_if_unproved(work: Work, state: Json, what: str, note: str) -> None:
         return
     job, prefix = work.job, work.site.config.prefix
     logs = "".join(f" `{prefix}logs {one['unit']}` shows more." for one in state.get("failed_units") or [])
-    before = state.get("base_generation") or ""
+    before = state.get("runs" if state.get("boot") else "base_generation") or ""
     option, then = ("--boot", " with the next reboot") if state.get("boot") else ("--force", "")
     headline = (
         f"{what} runs on `{job.host}` as generation {state['generation']}, but it is NOT proved: "

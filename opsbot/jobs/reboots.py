@@ -33,12 +33,13 @@ def reboot_note(state: Json) -> str:
 def end_staged(work: Work, order: Order, state: Json, what: str, *, before: Json) -> None:
     """End a job whose system waits for a reboot; what was well BEFORE is kept for the proof."""
     job, prefix = work.job, work.site.config.prefix
-    number, former = state["generation"], state.get("base_generation")
-    back = f" `{prefix}rollback {former} --boot` takes that back." if former else ""
+    number, runs = state["generation"], state.get("runs")
+    called = "" if what == f"Generation {number}" else f" as generation {number}"
+    back = f" `{prefix}rollback {runs} --boot` takes that back." if runs else ""
     warnings = "".join(f" {warning}" for warning in state.get("warnings") or [])
     headline = (
-        f"{what} is the default of `{job.host}` from its next boot on: generation {number}. Nothing runs differently "
-        f"yet. Reboot it when it suits (`systemctl reboot` there); I prove it then, and say so here.{back}{warnings}"
+        f"{what} is the default of `{job.host}` from its next boot on{called}. Nothing runs differently yet. "
+        f"Reboot it when it suits (`systemctl reboot` there); I prove it then, and say so here.{back}{warnings}"
     )
     learnt = {"on_host": order.on_host, "generation": number, "before": before, "what": what}
     raise work.ended(Outcome.STAGED, headline, **learnt)

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from opsbot.onhost import arm, boot, files
-from opsbot.onhost.commit import commit, end, go_back, sweep
+from opsbot.onhost.commit import commit, end, go_back, stage, sweep
 from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.ledger import Entry
 from opsbot.onhost.order import Order
 from opsbot.onhost.prove import Doctor, last_words, prove
 from opsbot.onhost.record import OvertakenError, Record, enter, host_lock
-from opsbot.onhost.revert import finish, reason_for, resume
+from opsbot.onhost.revert import reason_for, resume
 from opsbot.onhost.state import ENDED, folders, holder, real, switch_request
 from opsbot.onhost.switch import Switched, switch
 from opsbot.onhost.systems import (
@@ -57,7 +57,11 @@ class Activation:
     def go(self, fields: dict[str, Any]) -> None:
         """Run to the end; FIELDS are what `check` returned."""
         os.environ["PATH"] = arm.resolved_path()
-        former = {"base_generation": current_generation(self.config), "failed_before": sorted(self.before.failed)}
+        former: dict[str, Any] = {
+            "base_generation": current_generation(self.config),
+            "runs": running_generation(self.config),
+        }
+        former |= {"default": real(self.config.profile), "failed_before": sorted(self.before.failed)}
         if self.order.boot:
             self._stage({**fields, **former})
             return
@@ -69,7 +73,7 @@ class Activation:
             self._prove()
             despite = self._wait()
             with self.record.mine():
-                self._commit(despite)
+                self._make_default(commit, self.record, despite)
         except OvertakenError:
             return
         except GoBackError as error:
@@ -83,10 +87,10 @@ class Activation:
     def _stage(self, fields: dict[str, Any]) -> None:
         """Make it the default of the next boot; nothing is activated, so no dead man is needed."""
         self._adopt(self.order.base)
-        before = {"well": sorted(self.before.well), "default": real(self.config.profile)}
-        self.record.create("committing", **fields, **before, boot=True, committing=True, warnings=[])
+        well = sorted(self.before.well)
+        self.record.create("committing", **fields, well=well, boot=True, committing=True, warnings=[])
         with self.record.mine():
-            finish(self.record)
+            self._make_default(stage, self.record)
 
     def _back(self, why: str, failed: tuple[str, ...] = (), code: str = "cancelled") -> None:
         try:
@@ -181,9 +185,9 @@ class Activation:
             time.sleep(_POLL)
         return None
 
-    def _commit(self, despite: str | None) -> None:
+    def _make_default(self, how: Callable[..., None], *arguments: Any) -> None:
         try:
-            commit(self.record, despite)
+            how(*arguments)
         except HostError as error:
             go_back(self.record, f"It could not be made the default. {error.message}")
 

@@ -98,7 +98,8 @@ def stage(record: Record) -> None:
         return
     number = _enter(record, state, state.get("commit"), proved=bool(known and known.proved))
     files.write_json(folders(config).staged, {"job": record.job})
-    end(record, "staged", generation=number, warnings=_dropped({**state, "generation": number}))
+    # Told once: the proof after the boot has warnings of its own.
+    end(record, "staged", generation=number, warnings=_dropped({**state, "generation": number}), drops=None)
 
 
 def _somebody_elses(record: Record, state: dict[str, Any]) -> bool:

@@ -35,12 +35,11 @@ def stage(host: Boots, given: Json) -> Json:
     if "activate" in parts:
         return host.state(given)
     wanted, running = parts["prepare"], host.running
-    former = next(one["generation"] for one in host.generations if one["current"])
     number = wanted.get("generation") or host.add(wanted["system"], wanted["commit"], wanted["pins"])
     for one in host.generations:
         one["running"], one["current"] = one is running, one["generation"] == number
     parts["prepare"] = {**wanted, "generation": number}
-    known = {"generation": number, "base_generation": former, "boot": True, "warnings": []}
+    known = {"generation": number, "runs": running["generation"], "boot": True, "warnings": []}
     if number == running["generation"]:
         host.staged = None
         parts["activate"] = {**known, "status": "committed"}

@@ -144,6 +144,7 @@ async def test_a_boot_loader_that_refuses_puts_everything_back(machine: Machine,
     await bench.ask("activate", job="job1", base=built["base"], boot=True)
     state = await bench.until("job1", "activate", *ENDED)
     assert state["status"] == "reverted"
+    assert state["why"].startswith("It could not be made the default. The boot loader could not be set")
     assert bench.default() == machine.layout.boot_default.readlink() == machine.running() == before
     assert (await bench.ask("facts"))["staged"] is None
 
@@ -211,3 +212,16 @@ async def test_a_deploy_that_changes_the_kernel_says_that_a_reboot_is_needed(mac
     state = await bench.deploy("job1", project="platform")
     assert state["activate"]["reboot_needed"]
     assert (await bench.ask("facts"))["reboot_needed"]
+
+
+async def test_a_commit_that_fails_leaves_what_waits_for_a_reboot_the_default(machine: Machine, bench: Bench) -> None:
+    """When a deploy is taken back within its commit, profile and boot loader name again what waited for a reboot."""
+    waits, before = await _staged(machine, bench), machine.running()
+    await bench.waiting("job2")
+    machine.fail("boot-loader", status=1)
+    await bench.ask("confirm", job="job2")
+    ended = await bench.until("job2", "activate", *ENDED)
+    assert (ended["status"], ended["runs"], ended["base_generation"]) == ("reverted", 31, 32)
+    assert machine.running() == before
+    assert bench.default() == machine.layout.boot_default.readlink() == Path(waits["system"])
+    assert (await bench.ask("facts"))["staged"]["job"] == "job1"

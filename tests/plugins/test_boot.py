@@ -29,7 +29,7 @@ async def test_a_deploy_for_the_next_boot_activates_nothing_and_says_what_to_do(
     """`--boot` makes it the default of the next boot; the room is told to reboot, and how to take it back."""
     answer = await bench.say("admin", "!deploy platform --boot")
 
-    assert "is the default of `ops-jrz1` from its next boot on: generation 32. Nothing runs differently yet." in answer
+    assert "is the default of `ops-jrz1` from its next boot on as generation 32. Nothing runs differently" in answer
     assert "`systemctl reboot` there" in answer
     assert "`!rollback 31 --boot` takes that back." in answer
     assert bench.host.running["generation"] == 31
@@ -114,7 +114,7 @@ async def test_a_rollback_for_the_next_boot_holds_what_it_moves(bench: Bench) ->
 
     answer = await bench.say("admin", "!rollback --boot")
 
-    assert "Generation 31 is the default of `ops-jrz1` from its next boot on" in answer
+    assert "Generation 31 is the default of `ops-jrz1` from its next boot on. Nothing" in answer
     assert [hold.project for hold in await bench.site.ledger.holds()] == ["hello-bot"]
     assert "and is proved" in await _rebooted(bench)
 
