@@ -55,8 +55,9 @@ class Context(_Place):
     async def start(self, request: Deploy | Rollback | Publish) -> Job:
         """Make a job of a request. It begins as soon as the command has returned it and it is stored."""
         match request:
-            case Deploy(project, revision, dry_run, reason, force, boot):
-                job = self._job(JobKind.DEPLOY, project, target=revision.name, reason=reason, force=force, boot=boot)
+            case Deploy(project, revision, dry_run, reason, force, boot, wait):
+                options = {"force": force, "boot": boot, "wait": wait}
+                job = self._job(JobKind.DEPLOY, project, target=revision.name, reason=reason, **options)
                 return replace(job, dry_run=dry_run)
             case Rollback(target, reason, force, boot):
                 wanted = "" if target.generation is None else str(target.generation)

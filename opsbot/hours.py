@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, time, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Self
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -42,6 +42,28 @@ class Hours:
         there = moment.astimezone(zone)
         clock = there.time()
         return any(there.weekday() in span.days and span.begin <= clock < span.end for span in self.spans)
+
+    def until(self, moment: datetime, zone: tzinfo) -> datetime | None:
+        """Return when it next is the other way than at a moment; None when it never is."""
+        now = self.hold_at(moment, zone)
+        later = (edge for edge in self._edges(moment, zone) if edge > moment)
+        return next((edge for edge in later if self.hold_at(edge, zone) != now), None)
+
+    def since(self, moment: datetime, zone: tzinfo) -> datetime | None:
+        """Return since when it is as at a moment; None when it always was."""
+        now, begun = self.hold_at(moment, zone), None
+        for edge in sorted((edge for edge in self._edges(moment, zone) if edge <= moment), reverse=True):
+            if self.hold_at(edge, zone) != now:
+                return begun
+            begun = edge
+        return None
+
+    def _edges(self, moment: datetime, zone: tzinfo) -> list[datetime]:
+        """Return the times around a moment at which something may begin or end, a week and more to each side."""
+        today = moment.astimezone(zone).date()
+        clocks = {time.min} | {clock for span in self.spans for clock in (span.begin, span.end) if clock != _MIDNIGHT}
+        days = [today + timedelta(days=step) for step in range(-8, 9)]
+        return sorted(datetime.combine(day, clock, zone).astimezone(UTC) for day in days for clock in clocks)
 
 
 def _span(text: str) -> Span:

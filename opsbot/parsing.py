@@ -45,6 +45,8 @@ def _arguments(
             typed = _typed_value(param, option, rest, options)
         elif places:
             param, typed = places.pop(0), word
+            if places and _is_left_out(param, word, choices):
+                param = places.pop(0)
             if param.free:
                 # Where there is no option to come, everything is part of the words.
                 typed = " ".join([word, *(_until_option(rest, options) if options else _all(rest))])
@@ -57,6 +59,12 @@ def _arguments(
         if param.required and param.name not in values:
             raise UsageError(f"{param.word} is missing.{_listed(param, prefix)}")
     return values
+
+
+def _is_left_out(param: Param, word: str, choices: Mapping[type, Collection[str]]) -> bool:
+    """Tell whether a word is none of the names that a parameter may be, nor nearly one, where it may be left out."""
+    known = choices.get(param.type, ())
+    return getattr(param.type, "MAY_BE_LEFT_OUT", False) and word not in known and not suggestion(word, known)
 
 
 def _known(command: Command, option: Option, options: Mapping[str, Param]) -> Param:

@@ -7,7 +7,7 @@ from typing import Any
 
 from opsbot.model import Decision, Level, Person
 from opsbot.rules import Ask, Rule
-from opsbot.words import PLATFORM, Project, Revision, Target, Unit
+from opsbot.words import PLATFORM, Place, Project, Revision, Target, Unit
 
 #: Options that take a safeguard away, with the level that they need where no rule grants them by name.
 GUARDED = {"force": Level.ADMIN}
@@ -62,8 +62,8 @@ def ask_for(
     OWNERS tells whose a unit is; one that it does not name is the platform's. HOST_OF tells where a project runs, and
     by the platform's name the host that is meant by default.
     """
-    projects = {project.name for project in _projects(arguments.values(), owners)}
-    on_a_host = projects or any(isinstance(value, Target) for value in arguments.values())
+    projects = {project.name for project in _projects(arguments.values(), owners, host_of)}
+    on_a_host = projects or any(isinstance(value, Target | Place) for value in arguments.values())
     hosts = {host_of.get(name, host_of.get(PLATFORM.name, "")) for name in (projects or {PLATFORM.name})}
     revision = next((value.name for value in arguments.values() if isinstance(value, Revision)), None)
     return Ask(
@@ -78,14 +78,24 @@ def ask_for(
     )
 
 
-def _projects(values: Iterable[Any], owners: Mapping[str, Project]) -> list[Project]:
-    found = []
+def of_place(place: Place, host_of: Mapping[str, str]) -> list[str]:
+    """Return the projects that a place stands for: itself, or all those on a host, though not its platform."""
+    if place.name in host_of:
+        return [place.name]
+    host = place.name or host_of.get(PLATFORM.name, "")
+    return [name for name, home in host_of.items() if home == host and name != PLATFORM.name]
+
+
+def _projects(values: Iterable[Any], owners: Mapping[str, Project], host_of: Mapping[str, str]) -> list[Project]:
+    found: list[Project] = []
     for value in values:
         match value:
             case Project():
                 found.append(value)
             case Target(project=Project() as project):
                 found.append(project)
+            case Place():
+                found += map(Project, of_place(value, host_of))
             case Unit(name):
                 found.append(owners.get(name, PLATFORM))
             case _:

@@ -10,7 +10,7 @@ from opsbot.model import STRANGER, Decision, Person
 from opsbot.parsing import Invocation, parse
 from opsbot.policy import ask_for, decide
 from opsbot.typed import option_in, shown, split, suggestion
-from opsbot.words import PLATFORM, Project, Target
+from opsbot.words import PLATFORM, Place, Project, Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,11 @@ class Rulebook:
     def choices(self) -> Mapping[type, Collection[str]]:
         """Return the names that a typed word of each type may be."""
         projects = tuple(self.config.projects)
-        return {Project: (*projects, PLATFORM.name), Target: projects}
+        return {
+            Project: (*projects, PLATFORM.name),
+            Target: projects,
+            Place: (*projects, PLATFORM.name, *self.config.hosts),
+        }
 
     def host_of(self, project: Project | None) -> str:
         """Return the name of the host that a project runs on; without a project, of the default one."""
@@ -35,6 +39,12 @@ class Rulebook:
         if self.config.default_host is None:
             raise UsageError("There are several hosts, and none is marked as the default in my configuration.")
         return self.config.default_host
+
+    @property
+    def homes(self) -> Mapping[str, str]:
+        """Return the host of each project, and by the platform's name the default one, if there is one."""
+        projects = {name: one.host for name, one in self.config.projects.items()}
+        return projects | {PLATFORM.name: self.config.default_host or ""}
 
     @property
     def owners(self) -> Mapping[str, Project]:
@@ -61,10 +71,11 @@ class Rulebook:
 
     def decide(self, person: Person, invocation: Invocation, rooms: frozenset[str] = frozenset()) -> Decision:
         """Decide whether a person may give a command in the room of these names."""
-        command, config = invocation.command, self.config
-        hosts = {name: one.host for name, one in config.projects.items()} | {PLATFORM.name: config.default_host or ""}
-        ask = ask_for(command.name, command.needs, invocation.arguments, owners=self.owners, host_of=hosts, rooms=rooms)
-        return decide(person, ask, config.rules)
+        command = invocation.command
+        ask = ask_for(
+            command.name, command.needs, invocation.arguments, owners=self.owners, host_of=self.homes, rooms=rooms
+        )
+        return decide(person, ask, self.config.rules)
 
     @property
     def strays(self) -> tuple[str, ...]:

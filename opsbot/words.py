@@ -73,6 +73,33 @@ LAST_PROVED = Target()
 
 
 @dataclass(frozen=True)
+class Place:
+    """A project or a host, by its name in the configuration, where both are meant; a project's name goes first."""
+
+    name: str = ""
+
+    GRAMMAR: ClassVar = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+    NOUN: ClassVar = "project or host"
+    LISTED_BY: ClassVar = "locks"
+    #: A word that is none of the names, nor nearly one, belongs to what is typed behind it.
+    MAY_BE_LEFT_OUT: ClassVar = True
+
+    @classmethod
+    def parse(cls, word: str) -> Self:
+        """Take a typed word."""
+        if not cls.GRAMMAR.fullmatch(word):
+            raise UsageError("A project or a host has letters, digits, - and _, and begins with a letter.")
+        return cls(word)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+#: The default host.
+DEFAULT_PLACE = Place()
+
+
+@dataclass(frozen=True)
 class Revision:
     """A branch, a tag or a commit of a project."""
 

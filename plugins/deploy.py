@@ -24,6 +24,7 @@ async def deploy(
     *,
     dry_run: bool = False,
     boot: bool = False,
+    wait: bool = False,
     force: bool = False,
     reason: Words = NO_WORDS,
 ) -> Job:
@@ -32,9 +33,12 @@ async def deploy(
     REVISION is a branch, a tag or a commit. `deploy platform` deploys the host's own configuration.
     With --dry-run it is built and compared with what runs, and nothing is activated; contributors may do that.
     With --boot it becomes the default of the next boot, and nothing else: for what cannot be switched to.
-    An older version of what has migrated its database meanwhile needs --force.
+    With --wait it waits for its turn while another one is at work on the host; a newer one takes its place.
+    An older version of what has migrated its database meanwhile needs --force, and so does going past somebody's
+    lock, an embargo or a closed window.
     """
-    return await ctx.start(Deploy(project, revision, dry_run=dry_run, reason=reason, force=force, boot=boot))
+    request = Deploy(project, revision, dry_run=dry_run, reason=reason, force=force, boot=boot, wait=wait)
+    return await ctx.start(request)
 
 
 @command(needs="deployer", aliases=("undo",))
@@ -50,7 +54,8 @@ async def rollback(
 
     With a project: to its last proved revision, as a deploy. With a number: to that generation of the host.
     With nothing: to the newest proved generation of the host below the running one.
-    Where that crosses what does not go back, a migrated database or another kernel, it needs --force.
+    Where that crosses what does not go back, a migrated database or another kernel, or somebody's lock, it needs
+    --force. No embargo and no window keeps anybody from going back.
     With --boot it becomes the default of the next boot; the number of what runs takes back what waits for one.
     """
     return await ctx.start(Rollback(target, reason=reason, force=force, boot=boot))

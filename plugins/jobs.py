@@ -75,22 +75,6 @@ async def publish(ctx: Context, id: str) -> Job:  # noqa: A002 - the argument's 
     return await ctx.start(Publish(found))
 
 
-@command(needs="member")
-async def locks(ctx: Context) -> Text:
-    """Show where one can deploy: which host is busy with a job, and which project has a hold."""
-    site, now = ctx.site, ctx.site.clock.now()
-    shown = []
-    for name in site.hosts:
-        holder = await site.ledger.lock_holder(name)
-        busy = "free" if holder is None else f"busy with {summary(holder, age=_age(holder, now)).body}"
-        shown.append(words(f"`{name}`: {busy}"))
-    holds = [
-        words(f"hold on {one.project} by {one.by}, {clock(one.since, ctx.zone, now)}: {one.reason}")
-        for one in await site.ledger.holds()
-    ]
-    return lines(*shown, *(holds or [words("There is no hold.")]))
-
-
 @command(needs="contributor")
 async def history(ctx: Context, count: int = 10) -> Text:
     """Show the newest COUNT jobs that have ended: when, who, what, and how."""

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from opsbot.config import BadConfigError, Config, load, parse
-from opsbot.config.schema import RuleEntry
+from opsbot.config.entries import PeriodEntry, RuleEntry
 from opsbot.config.sentences import all_keys, keys
 from opsbot.credentials import Credentials
 from opsbot.errors import ConfigError
@@ -64,6 +64,32 @@ def test_the_example_shows_every_key_of_a_rule() -> None:
     """Every key of a rule stands in config.example.yaml."""
     rules = yaml.safe_load(EXAMPLE.read_text())["rules"]
     assert set(keys(RuleEntry)) == {key for rule in rules for key in rule}
+
+
+def test_the_example_shows_every_key_of_a_window() -> None:
+    """Every key of a window and of an embargo stands in config.example.yaml."""
+    example = yaml.safe_load(EXAMPLE.read_text())
+    assert set(keys(PeriodEntry)) == {key for one in example["deploy_windows"] + example["embargoes"] for key in one}
+
+
+@pytest.mark.parametrize("section", ["deploy_windows", "embargoes"])
+@pytest.mark.parametrize(
+    ("entry", "path", "sentence"),
+    [
+        ({"projects": ["platform"]}, "[1].hours", "is missing"),
+        ({"hours": "always"}, "[1].hours", "must be days and times, like `mon-fri 08:00-18:00"),
+        ({"hours": "mon 08:00-09:00", "timezone": "Mars"}, "[1].timezone", "must be the name of a time zone"),
+        ({"hours": "mon 08:00-09:00", "projects": ["helo"]}, "[1].projects", "helo is not among projects"),
+        ({"hours": "mon 08:00-09:00", "hosts": ["x"]}, "[1].hosts", "x is not among hosts"),
+        ({"hours": "mon 08:00-09:00", "hosts": []}, "[1].hosts", "is empty"),
+        ({"hours": "mon 08:00-09:00", "until": "x"}, "[1].until", "is not a key here"),
+    ],
+)
+def test_a_wrong_window_is_named(section: str, entry: dict[str, Any], path: str, sentence: str) -> None:
+    """What is wrong with a window or an embargo is told with its place, so that none is silently never in force."""
+    with pytest.raises(BadConfigError) as caught:
+        parse(yaml.safe_dump({**SMALL, section: [entry]}))
+    assert any(one.path == f"{section}{path}" and sentence in one.sentence for one in caught.value.problems)
 
 
 @pytest.mark.parametrize(

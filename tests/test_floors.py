@@ -11,7 +11,18 @@ TOP = Path(__file__).parent.parent
 
 #: From the ground up. A part imports from its own floor and from those that stand before it.
 FLOORS = {
-    "values": ("model", "testimony", "errors", "ports", "words", "letters", "snapshot", "happened", "footprint"),
+    "values": (
+        "model",
+        "locks",
+        "testimony",
+        "errors",
+        "ports",
+        "words",
+        "letters",
+        "snapshot",
+        "happened",
+        "footprint",
+    ),
     "pure": (
         "commands",
         "parsing",
@@ -21,7 +32,9 @@ FLOORS = {
         "rules",
         "rulebook",
         "hours",
+        "periods",
         "consent",
+        "line",
         "people",
         "render",
         "config",

@@ -153,6 +153,14 @@ def _audit_room(data: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _missing(("audit_room",), [room], "rooms", dict.fromkeys(_words(data, "rooms")))
 
 
+def _periods(data: Mapping[str, Any]) -> Iterator[Finding]:
+    for section in ("deploy_windows", "embargoes"):
+        entries = data.get(section)
+        for number, entry in enumerate(entries if isinstance(entries, list) else []):
+            if isinstance(entry, dict):
+                yield from _terms((section, number), entry, data)
+
+
 def _terms(path: Path, terms: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Finding]:
     rooms = dict.fromkeys(_words(data, "rooms"))
     known = {"people": {}, "hosts": {}, "projects": {"platform": None}} | {"rooms": rooms}
@@ -186,6 +194,7 @@ _CHECKS = (
     _services,
     _bridge,
     _rules,
+    _periods,
     _audit_room,
     _triggers,
     _database,

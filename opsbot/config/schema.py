@@ -6,10 +6,12 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from opsbot.config import grammar as g
+from opsbot.config.entries import ApprovalsEntry, PeriodEntry, RuleEntry
 from opsbot.config.neighbours import BRIDGE_SECRETS, Bridge, Forge, Homeserver, Section
 from opsbot.consent import Approvals
-from opsbot.model import Level, Person
-from opsbot.rules import Rule, Terms
+from opsbot.model import Person
+from opsbot.periods import Calendar
+from opsbot.rules import Rule
 
 
 class PersonEntry(Section):
@@ -63,58 +65,6 @@ class Service(Section):
     tcp: g.Endpoint | None = Field(None, description="a port that accepts connections when it is well")
 
 
-class ApprovalsEntry(Section):
-    """Whose word is needed, besides that of who asks, before something is activated."""
-
-    deploy: g.WordOf = Field(Level.STRANGER, description="for a project: none, member, deployer or admin")
-    rollback: g.WordOf = Field(Level.STRANGER, description="for going back: none, member, deployer or admin")
-    platform: g.WordOf = Field(Level.STRANGER, description="for the platform: none, member, deployer or admin")
-    risky: g.WordOf = Field(Level.STRANGER, description="where the plan shows a risk: none, member, deployer or admin")
-    hours: g.OpenHours | None = Field(None, description="outside of these everything is risky")
-    expires: g.Expiry = Field(3600, description="seconds until a request has expired")
-    remind: g.Expiry = Field(900, description="seconds until it is said once more")
-    alone: g.Waiting | None = Field(None, description="seconds until who asks may agree where nobody else could")
-
-
-class TermsEntry(Section):
-    """Whom and what a rule is about; what is left out means any."""
-
-    people: tuple[g.Name, ...] | None = Field(None, min_length=1, description="persons, by their names above")
-    levels: tuple[g.LevelName, ...] | None = Field(None, min_length=1, description="persons of exactly these levels")
-    rooms: tuple[g.Room, ...] | None = Field(None, min_length=1, description="rooms, by their names above")
-    projects: tuple[g.RuledProject, ...] | None = Field(None, min_length=1, description="projects, or platform")
-    hosts: tuple[g.Name, ...] | None = Field(None, min_length=1, description="hosts")
-    revisions: tuple[g.Revisions, ...] | None = Field(None, min_length=1, description="branches and tags, or patterns")
-    options: tuple[g.Option, ...] | None = Field(None, min_length=1, description="options that take a safeguard away")
-
-    def terms(self) -> Terms:
-        """Return the value that the policy knows them as."""
-        given = {key: getattr(self, key) for key in TermsEntry.model_fields}
-        revisions = given.pop("revisions")
-        sets = {key: None if words is None else frozenset(words) for key, words in given.items()}
-        return Terms(revisions=revisions, **sets)
-
-
-class RuleEntry(TermsEntry):
-    """An exception from what the levels say."""
-
-    allow: g.Commands | None = Field(None, description="the commands that it allows, or all")
-    deny: g.Commands | None = Field(None, description="the commands that it forbids, or all")
-    unless: TermsEntry | None = Field(None, description="whom and what it does not mean")
-    reason: g.Reason = Field("", description="what is answered with it")
-
-    def rule(self, number: int) -> Rule:
-        """Return the value that the policy knows it as; NUMBER is its place in the list, from 1."""
-        return Rule(
-            place=f"rules[{number}]",
-            allow=self.allow is not None,
-            commands=frozenset(self.allow or self.deny or ()),
-            terms=self.terms(),
-            unless=None if self.unless is None else self.unless.terms(),
-            reason=self.reason,
-        )
-
-
 class Schedule(Section):
     """What a schedule of a plugin is told."""
 
@@ -148,6 +98,10 @@ class Config(Section):
     exceptions: tuple[RuleEntry, ...] = Field(
         (), validation_alias="rules", description="exceptions from what the levels say"
     )
+    windows: tuple[PeriodEntry, ...] = Field(
+        (), validation_alias="deploy_windows", description="hours of the week outside of which nothing is deployed"
+    )
+    embargoes: tuple[PeriodEntry, ...] = Field((), description="hours of the week in which nothing is deployed")
     hosts: dict[g.Name, Host] = Field(min_length=1, description="the managed hosts, at least one")
     projects: dict[g.ProjectName, Project] = Field(default_factory=dict, description="what the team deploys")
     services: dict[g.Name, Service] = Field(default_factory=dict, description="what !status looks at")
@@ -177,6 +131,15 @@ class Config(Section):
         """Return whose word is needed, as the jobs know it."""
         own = {name: one.approval for name, one in self.projects.items() if one.approval is not None}
         return Approvals(projects=own, **dict(self.agreement))
+
+    @property
+    def calendar(self) -> Calendar:
+        """Return when is deployed, as the jobs know it."""
+        windows, embargoes = (
+            tuple(one.period(f"{key}[{number}]", self.zone) for number, one in enumerate(entries, 1))
+            for key, entries in (("deploy_windows", self.windows), ("embargoes", self.embargoes))
+        )
+        return Calendar(windows=windows, embargoes=embargoes)
 
     @property
     def zone(self) -> ZoneInfo:

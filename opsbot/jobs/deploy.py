@@ -4,6 +4,7 @@ from opsbot.jobs import stages
 from opsbot.jobs.activation import activate, end_if_unproved, end_unless_committed, look, prove
 from opsbot.jobs.publishing import publish, publish_note
 from opsbot.jobs.reboots import end_staged, only_boot, reboot_note
+from opsbot.jobs.turns import take_turn
 from opsbot.jobs.work import Order, Work
 from opsbot.model import JobKind, Json, Outcome
 from opsbot.render.jobs import short
@@ -29,7 +30,7 @@ async def deploy_revision(work: Work, revision: str) -> None:
         plan = await stages.plan(work, job=on_host)
         back = job.kind is JobKind.ROLLBACK
         word = await stages.agree(work, plan, wanted=what, ref=built.get("ref"), back=back)
-        await stages.take_turn(work)
+        await take_turn(work, plan["moves"])
         before = await look(work)
         arguments = {"base": built["base"], **fixed["window"], **stages.bound(plan, word), **only_boot(job)}
         order = Order(part="activate", verb="activate", on_host=on_host, arguments=arguments)

@@ -45,7 +45,8 @@ def end_if_refused(work: Work, found: Json, what: str) -> None:
     """End the job when something speaks against it."""
     if not found.get("refused"):
         return
-    outcome = Outcome.FAILED if "unreachable" in found["codes"] else Outcome.REFUSED
+    kinds = {"unreachable": Outcome.FAILED, "cancelled": Outcome.CANCELLED, "replaced": Outcome.CANCELLED}
+    outcome = next((kinds[code] for code in found["codes"] if code in kinds), Outcome.REFUSED)
     headline = f"{what}: {found['refused']} Nothing was built, and nothing was activated."
     raise work.ended(outcome, headline, code=" ".join(found["codes"]))
 

@@ -8,6 +8,7 @@ from opsbot.happened import JobEnded, StageBegun, StageEnded
 from opsbot.jobs.ending import Ending
 from opsbot.model import Job, Json, Post, Text
 from opsbot.render.jobs import LIVE_LINES, closing_line, final_report, first_words, report, report_cause
+from opsbot.render.text import lines, words
 from opsbot.site import Site
 
 #: Seconds between two edits that only bring new lines of a log; the outbox thins them out further.
@@ -28,17 +29,20 @@ class Progress:
         self._log: deque[str] = deque(maxlen=LIVE_LINES)
         self._partial = ""
         self._shown_at = 0.0
+        self._edits = 0
 
     @property
     def _now(self) -> float:
         return self._site.clock.now().timestamp()
 
-    async def begin(self, stage: str) -> None:
+    async def begin(self, stage: str, note: str = "") -> None:
         """Say that a stage begins; begun again after a restart it keeps its first time."""
         if "took" not in self._stages.get(stage, {}):
             self._stages.setdefault(stage, {"began": self._now})
         else:
             self._stages[stage] = {"began": self._now}
+        if note:
+            self._stages[stage] = {**self._stages[stage], "note": note}
         self._site.tell(StageBegun(job=self._job, stage=stage))
         self._log.clear()
         await self._keep(stage)
@@ -71,8 +75,9 @@ class Progress:
 
     async def _show(self) -> None:
         self._shown_at = self._now
+        self._edits += 1  # two edits at the same moment are two all the same
         text = report(self._job, self._stages, now=self._now, log=tuple(self._log))
-        await self._site.outbox.post(first_words(self._job), self._edit(f"{self._now:.3f}", text))
+        await self._site.outbox.post(first_words(self._job), self._edit(f"{self._now:.3f}.{self._edits}", text))
 
     def _edit(self, mark: str, text: Text) -> Post:
         edits = report_cause(self._job)
@@ -105,9 +110,16 @@ class Progress:
     async def end(self, ending: Ending) -> None:
         """Store the end together with the last messages."""
         job, outcome, headline = self._job, ending.outcome, ending.headline
-        text = final_report(job, self._stages, outcome=outcome, headline=headline, more=ending.more)
+        more = lines(await self._overridden(), ending.more)
+        text = final_report(job, self._stages, outcome=outcome, headline=headline, more=more)
         closing = Post(cause=f"{job.id}:closing", room_id=job.room_id, text=closing_line(job, outcome, headline))
         posts = [first_words(job), self._edit("end", text), closing]
         if await self._site.ledger.end(job.id, outcome, posts, {**ending.details, "headline": headline}):
             seconds = max(self._now - job.created_at.timestamp(), 0.0)
             self._site.tell(JobEnded(job=job, outcome=outcome, seconds=seconds))
+
+    async def _overridden(self) -> Text | None:
+        """Say what `--force` went past."""
+        job = await self._site.ledger.job(self._job.id)
+        passed = [] if job is None else job.details.get("overridden", [])
+        return words(f"Forced past: {' '.join(passed)}") if passed else None

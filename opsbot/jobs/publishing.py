@@ -1,7 +1,7 @@
 """What runs becomes what the platform's branches say."""
 
 from opsbot.errors import HostError
-from opsbot.jobs.stages import take_turn
+from opsbot.jobs.turns import take_turn
 from opsbot.jobs.work import Order, Work
 from opsbot.model import JobKind, Json, Outcome
 from opsbot.render.jobs import title

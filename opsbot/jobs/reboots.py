@@ -5,7 +5,7 @@ import logging
 from opsbot.errors import OpsbotError
 from opsbot.jobs.activation import activate, end_if_unproved, end_unless_committed, prove
 from opsbot.jobs.publishing import publish, publish_note
-from opsbot.jobs.stages import take_turn
+from opsbot.jobs.turns import take_turn
 from opsbot.jobs.work import Order, Work
 from opsbot.model import Job, JobKind, Json, Outcome, job_id
 from opsbot.site import Site

@@ -14,10 +14,12 @@ class Deploy:
     revision: Revision = MAIN
     dry_run: bool = False
     reason: str = ""
-    #: Also where it goes back over what does not go back.
+    #: Also where it goes back over what does not go back, or something keeps it away.
     force: bool = False
     #: Only as the default of the next boot.
     boot: bool = False
+    #: In the line before a busy host.
+    wait: bool = False
 
 
 @dataclass(frozen=True)

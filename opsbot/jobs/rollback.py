@@ -7,6 +7,7 @@ from opsbot.jobs.deploy import deploy_revision
 from opsbot.jobs.preflight import end_if_refused, preflight
 from opsbot.jobs.publishing import publish, publish_note
 from opsbot.jobs.reboots import end_staged, only_boot, reboot_note
+from opsbot.jobs.turns import take_turn
 from opsbot.jobs.work import Order, Work
 from opsbot.model import Json, Outcome
 from opsbot.render.plans import touched_units
@@ -17,7 +18,7 @@ async def rollback(work: Work) -> None:
     if work.job.project:
         await deploy_revision(work, _proved_revision(work, await _generations(work)))
     # First: what is "the one before" is known only when nobody else switches the host.
-    await stages.take_turn(work)
+    await take_turn(work)
     generations = await _generations(work)
     await _go_to(work, _wanted(work, generations), generations)
 
@@ -87,7 +88,7 @@ async def _go_to(work: Work, wanted: Json, generations: list[Json]) -> None:
     word = await stages.agree(work, plan, wanted=what, back=back)
     if word.get("by"):
         # While somebody was asked, the host was not ours: whatever happened there, the base is compared.
-        await stages.take_turn(work)
+        await take_turn(work, plan["moves"])
     before = await look(work)
     arguments = {"base": base or plan["base"], "generation": number, **stages.bound(plan, word), **only_boot(job)}
     order = Order(part="activate", verb="rollback", on_host=job.id, arguments=arguments)

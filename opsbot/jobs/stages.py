@@ -5,7 +5,9 @@ from collections.abc import Collection
 from opsbot.consent import what_of
 from opsbot.errors import HostError, HostUnreachableError
 from opsbot.jobs.consent import agreed
+from opsbot.jobs.gate import gate, locked_elsewhere
 from opsbot.jobs.preflight import PATIENCE, away, end_if_refused, preflight
+from opsbot.jobs.turns import admit
 from opsbot.jobs.work import Order, Work
 from opsbot.model import Hold, JobKind, Json, Outcome
 from opsbot.policy import decide_plan
@@ -16,8 +18,6 @@ from opsbot.render.text import lines, tail
 
 #: Seconds in which a host must have compared two systems; it gives itself 60.
 _READING = 90.0
-#: Seconds to wait for another job to be done with the host.
-_TURN = 1800.0
 
 
 async def begin(work: Work) -> Json:
@@ -28,9 +28,13 @@ async def begin(work: Work) -> Json:
     async def step() -> Json:
         window = None if project is None else project.window
         note = job.reason or title(job).replace("`", "")
-        found = await preflight(work)
-        held = await _held(work) if found["looked"] else {}
-        return {"note": note[:200], "window": {} if window is None else {"window": window}, **found, "held": held}
+        found = await admit(work)
+        if not found["refused"]:
+            found = await preflight(work)
+        looked = found.get("looked", False)
+        held, locked = (await _held(work), await locked_elsewhere(work)) if looked else ({}, {})
+        more = {"held": held, "locked": locked}
+        return {"note": note[:200], "window": {} if window is None else {"window": window}, **found, **more}
 
     fixed = await work.run.step("begin", step)
     end_if_refused(work, fixed, f"{job.project} {job.target}".rstrip() + " was not deployed")
@@ -48,8 +52,8 @@ async def _held(work: Work) -> Json:
 async def prepare(work: Work, revision: str, on_host: str, fixed: Json) -> Json:
     """Have the host build what runs with the project at REVISION; end the job if there is nothing to activate."""
     arguments = {"project": work.job.project, "revision": revision, "note": fixed["note"]}
-    if fixed.get("held"):
-        arguments["held"] = sorted(fixed["held"])
+    if kept := {**fixed.get("held", {}), **fixed.get("locked", {})}:
+        arguments["held"] = sorted(kept)
     order = Order(part="prepare", verb="prepare", on_host=on_host, arguments=arguments)
 
     async def step() -> tuple[Json, str]:
@@ -63,7 +67,7 @@ async def prepare(work: Work, revision: str, on_host: str, fixed: Json) -> Json:
 
     built = await work.stage("prepare", step)
     if built["status"] != "built":
-        _end_unbuilt(work, built, revision, fixed.get("held") or {})
+        _end_unbuilt(work, built, revision, fixed)
     return built
 
 
@@ -77,7 +81,7 @@ def _built_note(built: Json) -> str:
             return str(other)
 
 
-def _end_unbuilt(work: Work, built: Json, revision: str, held: Json) -> None:
+def _end_unbuilt(work: Work, built: Json, revision: str, fixed: Json) -> None:
     job = work.job
     match built["status"]:
         case "unchanged":
@@ -91,9 +95,11 @@ def _end_unbuilt(work: Work, built: Json, revision: str, held: Json) -> None:
         case "unreachable":
             raise work.ended(Outcome.FAILED, f"{built['error']['message']} Nothing was activated.")
         case "failed" if built["error"]["code"] == "held":
-            project = next(iter(built.get("held") or held))
-            headline = f"{job.project} {revision[:40]} was not built: {_hold_words(project, held.get(project, ''))}"
-            raise work.ended(Outcome.REFUSED, headline, code="held")
+            held, locked = fixed.get("held") or {}, fixed.get("locked") or {}
+            project = next(iter(built.get("held") or [*held, *locked]))
+            why = locked.get(project) or _hold_words(project, held.get(project, ""))
+            headline = f"{job.project} {revision[:40]} was not built: {why}"
+            raise work.ended(Outcome.REFUSED, headline, code="locked" if project in locked else "held")
         case _:
             error = built["error"]
             what = f"`{built['derivation']}` failed" if built.get("derivation") else error["message"].rstrip(".")
@@ -159,19 +165,20 @@ async def _may(work: Work, found: Json, ref: str | None, *, back: bool) -> Json:
     job, site = work.job, work.site
     ask, person = what_of(job, revision=ref), site.person(job.person)
     decision = decide_plan(person, ask, site.config.rules, moves=found["moves"], foreign=found["foreign"])
-    held = await _in_the_way(work, found["moves"])
-    reason = _hold_words(held.project, held.reason) if held else decision.reason
-    allowed = decision.allowed and held is None
-    against = refusal(found, back=back, options=job.options, prefix=site.config.prefix) if allowed else None
-    return {"allowed": allowed and against is None, "reason": against or reason}
+    if not decision.allowed:
+        return {"allowed": False, "reason": decision.reason}
+    against = await _in_the_way(work, found["moves"]) or (await gate(work, found["moves"]))["refused"]
+    against = against or refusal(found, back=back, options=job.options, prefix=site.config.prefix)
+    return {"allowed": not against, "reason": against or decision.reason}
 
 
-async def _in_the_way(work: Work, moves: Collection[str]) -> Hold | None:
-    """Return a hold on something that would move. Going back, or naming the project, is on purpose."""
+async def _in_the_way(work: Work, moves: Collection[str]) -> str:
+    """Say which hold is on something that would move. Going back, or naming the project, is on purpose."""
     job = work.job
     if job.kind is JobKind.ROLLBACK:
-        return None
-    return next((one for one in await _holds(work) if one.project in moves and one.project != job.project), None)
+        return ""
+    held = next((one for one in await _holds(work) if one.project in moves and one.project != job.project), None)
+    return _hold_words(held.project, held.reason) if held else ""
 
 
 async def _holds(work: Work) -> list[Hold]:
@@ -180,36 +187,6 @@ async def _holds(work: Work) -> list[Hold]:
 
 def _hold_words(project: str, reason: str) -> str:
     return f"there is a hold on {project}: {reason}. It ends when somebody deploys {project} by its name."
-
-
-async def take_turn(work: Work) -> None:
-    """Take the host's lock, waiting for the job that has it."""
-    job = work.job
-    began = work.site.clock.now()
-
-    async def step() -> Json:
-        waits = False
-        while True:
-            holder = await work.site.ledger.take_lock(job.host, job.id)
-            cancelled = await work.cancelled_by()
-            waited = (work.site.clock.now() - began).total_seconds()
-            if holder is None or cancelled or waited > _TURN:
-                if waits:
-                    await work.progress.finish("turn", "")
-                return {"holder": None if holder is None else title(holder), "cancelled_by": cancelled}
-            if not waits:
-                await work.progress.begin("turn")
-            waits = True
-            await work.progress.note("turn", f"waiting for {title(holder)}")
-            await work.site.clock.sleep(2)
-
-    turn = await work.run.step("turn", step)
-    if turn["cancelled_by"]:
-        raise work.ended(Outcome.CANCELLED, f"Cancelled by {turn['cancelled_by']}; nothing was activated.")
-    if turn["holder"] is not None:
-        raise work.ended(
-            Outcome.REFUSED, f"`{job.host}` was busy for too long with {turn['holder']}. Nothing was activated."
-        )
 
 
 async def hold(work: Work, projects: Collection[str], reason: str) -> None:

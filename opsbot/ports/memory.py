@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from opsbot.model import Hold, Job, Json, Message, Outcome, Post, Unsaid
+from opsbot.ports.locks import Locks
 from opsbot.testimony import AuditEntry, AuditLine, Verdict
 
 #: So many messages are seen through at a time: what waits longer stays in the database.
@@ -33,7 +34,7 @@ class Inbox(Protocol):
         ...
 
 
-class Jobs(Protocol):
+class Jobs(Locks, Protocol):
     """The bot's own record of its jobs, beside the durable engine's."""
 
     async def job(self, name: str) -> Job | None:
@@ -54,18 +55,6 @@ class Jobs(Protocol):
 
     async def end(self, job_id: str, outcome: Outcome, posts: Sequence[Post], details: Mapping[str, Json]) -> bool:
         """End a job together with its last messages, in one transaction; False if it had ended before."""
-        ...
-
-    async def take_lock(self, host: str, job_id: str) -> Job | None:
-        """Take the lock of a host for a job; return the open job that has it instead, if one has."""
-        ...
-
-    async def lock_holder(self, host: str) -> Job | None:
-        """Return the open job that holds a host's lock, if one does."""
-        ...
-
-    async def free_lock(self, host: str, job_id: str) -> None:
-        """Let go of a host's lock, if this job has it."""
         ...
 
     async def give_verdict(self, verdict: Verdict) -> Verdict:

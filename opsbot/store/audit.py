@@ -31,6 +31,7 @@ _LEARNT = frozenset(
         "published",
         "consent",
         "code",
+        "overridden",
         "headline",
     }
 )

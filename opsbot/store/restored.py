@@ -10,9 +10,9 @@ from opsbot.letters import POSITION
 from opsbot.model import Job, Outcome, Post
 from opsbot.store.database import Database
 from opsbot.store.inbox import POSITION_AT, forget_before
-from opsbot.store.ledger import open_jobs
 from opsbot.store.memory import drop, get, put
 from opsbot.store.outbox import State, insert_posts
+from opsbot.store.rows import open_jobs
 from opsbot.store.schema import inbox, jobs, outbox, seen_rooms
 
 #: When a copy was made; only copies have it, so a database that has it was put in place of another one.

@@ -93,6 +93,19 @@ jobs = Table(
 #: A lock is held while its job is open: a job that has ended holds nothing, whatever became of the process.
 locks = Table("locks", metadata, Column("host", String, primary_key=True), Column("job_id", String, nullable=False))
 
+#: A person's lock keeps everybody else from deploying; an empty project means the whole host.
+people_locks = Table(
+    "people_locks",
+    metadata,
+    Column("host", String, nullable=False),
+    Column("project", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("since", DateTime, nullable=False),
+    Column("cause", String, nullable=False),
+    UniqueConstraint("host", "project"),
+)
+
 holds = Table(
     "holds",
     metadata,

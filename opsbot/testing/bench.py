@@ -18,8 +18,10 @@ from opsbot.errors import ChatUnreachableError
 from opsbot.hooks import Answer, Hooks
 from opsbot.jobs.consent import request_cause
 from opsbot.jobs.runner import perform
+from opsbot.line import ahead
 from opsbot.model import Job, Json, Message
 from opsbot.plugins import Loaded, home, load
+from opsbot.render.jobs import report_cause
 from opsbot.site import Site
 from opsbot.store.audit import Audit
 from opsbot.store.database import Database
@@ -202,16 +204,20 @@ class Bench:
         return "\n\n".join(words for key, words in self.room.items() if before.get(key) != words)
 
     async def settle(self) -> None:
-        """Wait until every job has ended or waits for somebody's word, and deliver what was said."""
+        """Wait until every job has ended or waits for people or for its turn, and deliver what was said."""
         while not await self.engine.finished(within=0.01):
             await self._deliver()
             jobs = await self.site.ledger.jobs(open_only=True)
-            self.clock.still = bool(jobs) and all([await self._waits(job) for job in jobs])
+            self.clock.still = bool(jobs) and all([await self._waits(job, jobs) for job in jobs])
             if self.clock.still:
                 break
         await self._deliver()
 
-    async def _waits(self, job: Job) -> bool:
+    async def _waits(self, job: Job, jobs: list[Job]) -> bool:
+        """Tell whether a job waits for a word, for its turn, or for a host that is told to stay at work."""
+        if job.stage in ("prepare", "queue") and not {"cancelled_by", "replaced_by"} & job.details.keys():
+            shown = f" {job.stage}, " in self.room.get(report_cause(job), "")
+            return shown and (bool(ahead(job, jobs)) if job.stage == "queue" else self.host.at_work)
         request = Request.of(job)
         if request is None or request.expires_at < self.clock.now().timestamp():
             return False

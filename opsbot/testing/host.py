@@ -29,7 +29,6 @@ class FakeHost(Told, Bystander):
         self.generations: list[Json] = []
         #: A system that runs and is no generation.
         self.trial: Json = None
-        self.log = "building…\n"
         #: The parts of each job, by its id.
         self.jobs: dict[str, dict[str, Json]] = {}
         pins = {project: commit_of(f"{project} 1") for project in projects}
@@ -89,8 +88,9 @@ class FakeHost(Told, Bystander):
         del seconds
         if self.away:
             raise HostUnreachableError("Connection lost.")
-        if log == "prepare" and offset == 0:
-            yield {"offset": offset, "text": self.log}
+        if log == "prepare":
+            async for line in self.lines(offset):
+                yield line
         yield {"state": self.state({"job": job})}
 
     async def close(self) -> None:

@@ -1,7 +1,8 @@
 """What a fake host is told to do."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from opsbot.errors import HostUnreachableError
 from opsbot.happened import nothing
@@ -47,5 +48,16 @@ class Told:
         self.now: Callable[[], float] = time.time
         #: Seconds that its clock and the bot's may be apart.
         self.clock = 60
+        #: Whether it stays at work on what it was told to build, until it is not any more.
+        self.at_work = False
+        self.log = "building…\n"
         #: What the plan says beside the usual.
         self.plan: dict[str, Json] = {}
+
+    async def lines(self, offset: int) -> AsyncIterator[Json]:
+        """Yield the log of a build once; a host that stays at work only shows that it is there."""
+        while self.at_work:
+            await asyncio.sleep(0.005)
+            yield {"beat": True}
+        if offset == 0:
+            yield {"offset": offset, "text": self.log}

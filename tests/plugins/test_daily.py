@@ -218,7 +218,7 @@ async def test_a_deployer_restarts_what_is_their_projects(bench: Bench) -> None:
 
 async def test_locks_tell_where_one_can_deploy(bench: Bench) -> None:
     """`!locks` shows free hosts, and holds with who, when and why."""
-    assert await bench.say("member", "!locks") == "`ops-jrz1`: free\nThere is no hold."
+    assert await bench.say("member", "!locks") == "`ops-jrz1`: free\nThere is no lock.\nThere is no hold."
     await bench.say("deployer", "!deploy hello-bot")
     await bench.say("deployer", "!rollback --reason too slow")
 

@@ -395,8 +395,10 @@ async def test_there_is_nothing_before_the_first_generation(bench: Bench) -> Non
 
 
 async def test_two_deploys_take_turns(bench: Bench) -> None:
-    """Two deploys on one host activate one after the other, each on what then runs."""
-    await asyncio.gather(bench.say("deployer", "!deploy hello-bot"), bench.say("deployer", "!deploy web-shop"))
+    """Two deploys on one host that wait for their turn activate one after the other, each on what then runs."""
+    await asyncio.gather(
+        bench.say("deployer", "!deploy hello-bot --wait"), bench.say("deployer", "!deploy web-shop --wait")
+    )
 
     assert bench.host.running["pins"] == {
         "hello-bot": commit_of("hello-bot main"),
@@ -512,7 +514,9 @@ async def test_a_build_that_keeps_dying_is_given_up(bench: Bench) -> None:
 
 async def test_the_same_deploy_twice_at_once_is_done_once(bench: Bench) -> None:
     """Two people who deploy the same at the same time get one generation; the second reads that it runs already."""
-    answers = await asyncio.gather(bench.say("deployer", "!deploy hello-bot"), bench.say("admin", "!deploy hello-bot"))
+    answers = await asyncio.gather(
+        bench.say("deployer", "!deploy hello-bot"), bench.say("admin", "!deploy hello-bot --wait")
+    )
 
     told = "\n".join(answers)
     assert "runs on `ops-jrz1`: generation 32" in told
