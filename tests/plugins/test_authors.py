@@ -82,7 +82,7 @@ async def test_a_plugin_that_does_not_load_is_named_to_admins(tmp_path: Path) ->
     async with Bench.open(tmp_path, folder) as bench:
         told = "The plugin broken.py does not load: ModuleNotFoundError: No module named 'nothing_like_that'"
         assert told in await bench.say("admin", "!help")
-        assert "broken" not in await bench.say("deployer", "!help")
+        assert "broken.py" not in await bench.say("deployer", "!help")
         assert await bench.say("member", "!coffee 3") == "That makes 3."
 
 
