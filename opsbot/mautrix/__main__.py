@@ -47,10 +47,11 @@ class Bridge:
         runner = web.AppRunner(pages.application(), shutdown_timeout=1.0)
         await runner.setup()
         try:
-            await web.TCPSite(runner, "127.0.0.1", self._config.port).start()
-            await self._until_pinged()
+            # First: the homeserver brings at once what was said meanwhile.
             for login in self._memory.logins():
                 await self.begin(login)
+            await web.TCPSite(runner, "127.0.0.1", self._config.port).start()
+            await self._until_pinged()
             await asyncio.Event().wait()
         finally:
             for name in list(self._work):

@@ -15,10 +15,11 @@ from opsbot.mautrix.setup import Setup
 from opsbot.slack import log_in
 from tests.bridge.crossing import COMMAND, Crossing, crossing, processed
 
-pytestmark = [pytest.mark.bridge, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.bridge, pytest.mark.asyncio(loop_scope="session")]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+# The loop is that of all tests here: a Slack that is not answered for half a minute would drop its sockets.
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def new(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Crossing]:
     """A bridge that nobody has logged in, and a bot that does not run."""
     async with crossing(tmp_path_factory.mktemp("new"), logged_in=False) as made:

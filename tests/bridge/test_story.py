@@ -11,13 +11,14 @@ def is_over(seen: Seen) -> bool:
     return seen.edits > 0 and "⏳" not in seen.text
 
 
-async def closing(whole: Crossing, words: str) -> Seen:
-    """Wait until the channel itself has a line of the bot's with these words, and return it."""
+async def closing(whole: Crossing, words: str, *, after: str) -> Seen:
+    """Wait until the channel itself has a line of the bot's with these words, AFTER a message, and return it."""
     found: list[Seen] = []
 
     async def told() -> bool:
-        found[:] = [one for one in whole.team.see(whole.ops) if one.thread is None and words in one.text]
-        return bool([one for one in found if one.who == "opsbot"])
+        lines = [one for one in whole.team.see(whole.ops) if one.thread is None and one.ts > after]
+        found[:] = [one for one in lines if one.who == "opsbot" and words in one.text]
+        return bool(found)
 
     def instead() -> str:
         return "\n".join(map(str, whole.team.see(whole.ops))) + f"\n{whole.log.read_text()[-3000:]}"
@@ -42,7 +43,7 @@ async def test_deployed_and_taken_back_from_slack(whole: Crossing) -> None:
     """A deploy typed in Slack is reported in its thread, in one message that is edited, and closed in the channel."""
     assert whole.machine is not None
     deploy = whole.team.say(whole.dora, whole.ops, "!deploy hello-bot")
-    line = await closing(whole, "hello-bot")
+    line = await closing(whole, "hello-bot", after=deploy)
     assert "runs on `ops-jrz1`: generation" in line.text
     report = await whole.answer(deploy, holds=is_over)
     assert report.who == "opsbot"
@@ -50,6 +51,6 @@ async def test_deployed_and_taken_back_from_slack(whole: Crossing) -> None:
     assert len(whole.told(deploy)) == 1
 
     back = whole.team.say(whole.dora, whole.ops, "!rollback")
-    line = await closing(whole, "again")
+    line = await closing(whole, "again", after=back)
     assert "ops-jrz1" in line.text
     await whole.answer(back, holds=is_over)
