@@ -9,7 +9,7 @@ from opsbot.onhost.errors import HostError
 from opsbot.onhost.grammar import COMMIT
 from opsbot.onhost.repository import Repository
 from opsbot.onhost.run import Account
-from opsbot.onhost.state import folders, real
+from opsbot.onhost.state import activation, folders, holder, real
 from opsbot.onhost.systems import commit_of_running, ledger
 
 _NAMED = 3
@@ -41,9 +41,15 @@ def _listed(names: list[str]) -> str:
 
 def admit_base(config: Config, platform: Repository, commit: str) -> None:
     """Refuse a running commit that is on no protected branch, is not what this host published, and not its own work."""
-    entry = ledger(config).by_system(real(config.running))
-    # Root has put it in place by way of opsbot; it may not be published yet.
+    running = real(config.running)
+    entry = ledger(config).by_system(running)
+    # Root has put it in place by way of opsbot; it may not be published yet, …
     if entry and entry.job and entry.commit == commit:
+        return
+    # … or still be waiting to be confirmed.
+    job = holder(config)
+    at_work = (activation(config, job) if job else None) or {}
+    if (at_work.get("system"), at_work.get("commit")) == (running, commit):
         return
     own = f"refs/heads/deployed/{config.host}"
     if not any(config.platform.protects(ref) or ref == own for ref in platform.refs(commit)):
