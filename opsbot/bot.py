@@ -3,22 +3,23 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 from opsbot.addressed import Ear, Echoes, Strangeness
 from opsbot.context import Context
 from opsbot.errors import ChatUnreachableError, OpsbotError, RefusedError, UsageError
+from opsbot.floodgate import Floodgate
 from opsbot.happened import Answered, Decided, end_of, nothing
 from opsbot.intake import Intake
-from opsbot.model import STRANGER, Decision, Job, Level, Message, Person, Post, Text
-from opsbot.parsing import Invocation
+from opsbot.model import Job, Level, Message, Post, Text
 from opsbot.people import identify
 from opsbot.render.jobs import first_words
 from opsbot.render.text import fit, one_line, words
 from opsbot.render.times import age
 from opsbot.site import Site
 from opsbot.testimony import AuditEntry
+from opsbot.turn import NotForUsError, Stage, Turn
 from opsbot.words import YES
 
 log = logging.getLogger(__name__)
@@ -29,31 +30,6 @@ TOO_OLD = 120
 LONGEST_ANSWER = 60
 #: Seconds until the inbox is looked at without being told, which also shows that the loop turns.
 LOOK = 20.0
-
-
-class NotForUsError(Exception):
-    """The message is no command."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Turn:
-    """A message on its way; each stage adds what it found."""
-
-    message: Message
-    name: str = ""
-    rest: str = ""
-    person: Person = STRANGER
-    #: The names of the room that it was said in.
-    rooms: frozenset[str] = frozenset()
-    invocation: Invocation | None = None
-    decision: Decision | None = None
-    answer: Text | None = None
-    job: Job | None = None
-    #: What kept it from being done.
-    problem: Exception | None = None
-
-
-Stage = Callable[[Turn], Awaitable[Turn]]
 
 
 class Bot:
@@ -69,11 +45,11 @@ class Bot:
     ) -> None:
         self._site = site
         self._ear = Ear(site.config.prefix, site.config.homeserver.user)
-        self._echoes, self._strangeness = Echoes(), Strangeness()
+        self._echoes, self._strangeness, self._floodgate = Echoes(), Strangeness(), Floodgate(site)
         self._intake = Intake(
             site.inbox,
             site.clock,
-            calls=lambda message: message.reacts_to is not None or self._ear.hear(message.body) is not None,
+            calls=self._calls,
             handle=self.handle,
             wake=wake or asyncio.Event(),
             on_turn=on_turn,
@@ -81,8 +57,9 @@ class Bot:
         )
         self.stages: tuple[Stage, ...] = (
             self.addressed,
-            self.fresh,
             self.who,
+            self.within_limits,
+            self.fresh,
             self.what,
             self.may_they,
             self.do_it,
@@ -92,8 +69,22 @@ class Bot:
         """See every message of the inbox through; what is cut off is done again at the next start."""
         await self._intake.run()
 
+    def _calls(self, message: Message) -> bool:
+        """Tell whether a message is to be seen through."""
+        if message.reacts_to is not None:
+            return True
+        call = self._ear.hear(message.body)
+        command = None if call is None else self._site.commands.find(call.name)
+        return call is not None and not self._floodgate.is_shut(message, "" if command is None else command.name)
+
     async def handle(self, message: Message) -> None:
         """See one message through the stages and store what came of it, in one transaction."""
+        try:
+            await self._see_through(message)
+        finally:
+            self._floodgate.done(message.event_id)
+
+    async def _see_through(self, message: Message) -> None:
         turn, began = Turn(message=message), asyncio.get_running_loop().time()
         try:
             for stage in self.stages:
@@ -188,6 +179,11 @@ class Bot:
         )
         return replace(turn, person=person, rooms=room.names | {room.room_id})
 
+    async def within_limits(self, turn: Turn) -> Turn:
+        """Pass over what is more than the limits allow."""
+        self._floodgate.admit(turn)
+        return turn
+
     async def what(self, turn: Turn) -> Turn:
         """Parse the words into a command and its arguments."""
         prefix = self._site.config.prefix
@@ -234,6 +230,7 @@ class Bot:
             raise OpsbotError(f"`{command.name}` took longer than {LONGEST_ANSWER} s, so I stopped it.") from None
         match result:
             case Job():
+                await self._floodgate.open(result, turn.person)
                 return replace(turn, job=result)
             case Text():
                 return replace(turn, answer=result)

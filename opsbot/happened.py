@@ -72,6 +72,23 @@ class Answered:
     job: int | None = None
 
 
+class TooMuch(StrEnum):
+    """By what a command, or a job, is more than a limit allows."""
+
+    PERSON = "person"
+    ROOM = "room"
+    STRANGERS = "strangers"
+    QUEUED = "queued"
+    JOBS = "jobs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassedOver:
+    """A command, or a job, was more than a limit allows."""
+
+    why: TooMuch
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobBegun:
     """A job is at work: for the first time, or again after the bot was away."""
@@ -153,6 +170,7 @@ class Synced:
 Event = (
     Decided
     | Answered
+    | PassedOver
     | JobBegun
     | StageBegun
     | StageEnded

@@ -33,6 +33,7 @@ FLOORS = {
         "rulebook",
         "hours",
         "periods",
+        "limits",
         "consent",
         "line",
         "people",
@@ -46,6 +47,8 @@ FLOORS = {
     ),
     "logic": (
         "bot",
+        "turn",
+        "floodgate",
         "intake",
         "witness",
         "context",

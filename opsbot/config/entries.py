@@ -82,3 +82,15 @@ class PeriodEntry(Section):
             hosts=None if self.hosts is None else frozenset(self.hosts),
             reason=self.reason,
         )
+
+
+class LimitsEntry(Section):
+    """The most that is taken; what is more is passed over."""
+
+    person: g.Rate = Field(30, description="commands of one person within a minute")
+    room: g.Rate = Field(60, description="commands in one room within a minute")
+    strangers: g.Rate = Field(10, description="commands within a minute of all in a room who are not in `people`")
+    queued: g.Rate = Field(20, description="commands of one person that are at work or wait")
+    jobs: g.Rate = Field(10, description="open jobs of one person")
+    all_jobs: g.Rate = Field(30, description="open jobs of everybody")
+    characters: g.Characters = Field(4000, description="characters behind a command's name")

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator
 
 from opsbot.hours import Hours
 from opsbot.model import Level
+from opsbot.typed import LONGEST
 
 #: What a host key may be; the first word of the line that `ssh-keyscan` prints after the name.
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
@@ -220,6 +221,8 @@ OpenHours = Annotated[Hours, BeforeValidator(_hours)]
 Expiry = Annotated[int, _number(60, 604800)]
 Waiting = Annotated[int, _number(0, 86400)]
 Commands = Annotated[tuple[CommandName, ...], BeforeValidator(_commands)]
+Rate = Annotated[int, _number(1, 100_000)]
+Characters = Annotated[int, _number(100, LONGEST)]
 Port = Annotated[int, _number(1, 65535)]
 Window = Annotated[int, _number(30, 3600)]
 Status = Annotated[int, _number(100, 599)]

@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from opsbot.config import grammar as g
-from opsbot.config.entries import ApprovalsEntry, PeriodEntry, RuleEntry
+from opsbot.config.entries import ApprovalsEntry, LimitsEntry, PeriodEntry, RuleEntry
 from opsbot.config.neighbours import BRIDGE_SECRETS, Bridge, Forge, Homeserver, Section
 from opsbot.consent import Approvals
+from opsbot.limits import Limits
 from opsbot.model import Person
 from opsbot.periods import Calendar
 from opsbot.rules import Rule
@@ -102,6 +103,11 @@ class Config(Section):
         (), validation_alias="deploy_windows", description="hours of the week outside of which nothing is deployed"
     )
     embargoes: tuple[PeriodEntry, ...] = Field((), description="hours of the week in which nothing is deployed")
+    most: LimitsEntry = Field(
+        default_factory=lambda: LimitsEntry.model_validate({}),
+        validation_alias="limits",
+        description="how much may be said",
+    )
     hosts: dict[g.Name, Host] = Field(min_length=1, description="the managed hosts, at least one")
     projects: dict[g.ProjectName, Project] = Field(default_factory=dict, description="what the team deploys")
     services: dict[g.Name, Service] = Field(default_factory=dict, description="what !status looks at")
@@ -131,6 +137,11 @@ class Config(Section):
         """Return whose word is needed, as the jobs know it."""
         own = {name: one.approval for name, one in self.projects.items() if one.approval is not None}
         return Approvals(projects=own, **dict(self.agreement))
+
+    @property
+    def limits(self) -> Limits:
+        """Return how much may be said, as the bot knows it."""
+        return Limits(**dict(self.most))
 
     @property
     def calendar(self) -> Calendar:

@@ -31,46 +31,17 @@ from opsbot.store.ledger import Ledger
 from opsbot.store.outbox import Outbox
 from opsbot.store.storage import PluginStorage
 from opsbot.testing.chat import FakeChat, FakeClock, FakeOutside, FakeSlack
+from opsbot.testing.configuration import ROOM, configuration
 from opsbot.testing.engine import FakeEngine
 from opsbot.testing.host import FakeHost
 from opsbot.timetable import tick
 from opsbot.triggers.grants import faults, granted
 from opsbot.triggers.signed import signature
 
-ROOM = "!ops:example.org"
+__all__ = ["ROOM", "SECRET", "Bench", "Posted"]
+
 #: What a caller of any hook of a bench must know.
 SECRET = "the secret of a bench's hooks"  # noqa: S105 - it opens nothing
-
-#: A small team: each person is called as their level, with one Matrix account.
-_TEAM = {
-    level: {"level": level, "accounts": [f"@{level}:example.org"]}
-    for level in ("admin", "deployer", "contributor", "member")
-}
-_PROJECTS = {name: {"host": "ops-jrz1", "services": [name]} for name in ("hello-bot", "web-shop")}
-_HOST = {
-    "address": "127.0.0.1",
-    "key_file": "ssh-key",
-    "host_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPvXsdr2oTkEyN5iVbHO0FZ9TLbXKm9+zQFKvJ3Q2M6e",
-}
-_SERVICES = {
-    "homeserver": {"unit": "conduwuit.service", "http": "http://127.0.0.1:6167/"},
-    "opsbot": {"unit": "opsbot.service"},
-    "hello-bot": {"unit": "hello-bot.service"},
-    "web-shop": {"unit": "web-shop.service"},
-}
-
-
-def configuration(**more: object) -> Config:
-    """Return the bench's configuration, with keys replaced."""
-    usual = {
-        "homeserver": {"url": "http://127.0.0.1:6167", "user": "@opsbot:example.org", "token_file": "token"},
-        "rooms": [ROOM],
-        "people": _TEAM,
-        "hosts": {"ops-jrz1": _HOST},
-        "projects": _PROJECTS,
-        "services": _SERVICES,
-    }
-    return Config.model_validate({**usual, **more})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,15 +185,17 @@ class Bench:
         await self._deliver()
 
     async def _waits(self, job: Job, jobs: list[Job]) -> bool:
-        """Tell whether a job waits for a word, for its turn, or for a host that is told to stay at work."""
-        if job.stage in ("prepare", "queue") and not {"cancelled_by", "replaced_by"} & job.details.keys():
-            shown = f" {job.stage}, " in self.room.get(report_cause(job), "")
-            return shown and (bool(ahead(job, jobs)) if job.stage == "queue" else self.host.at_work)
+        """Tell whether a job waits for a word, its turn, or a host that is told to stay at work, and says so."""
+        report = self.room.get(report_cause(job), "")
+        if {"cancelled_by", "replaced_by"} & job.details.keys() or f"▶ {job.stage}, " not in report:
+            return False
+        if job.stage in ("prepare", "queue"):
+            return bool(ahead(job, jobs)) if job.stage == "queue" else self.host.at_work
         request = Request.of(job)
-        if request is None or request.expires_at < self.clock.now().timestamp():
+        if request is None or request.expires_at < self.clock.now().timestamp() or "waiting for" not in report:
             return False
         said = await self.site.ledger.verdict(job.id, request.system, request.base)
-        return said is None and "cancelled_by" not in job.details and request_cause(job.id, request) in self.room
+        return said is None and request_cause(job.id, request) in self.room
 
     async def _deliver(self) -> None:
         for room_id in await self.letters.rooms():

@@ -7,7 +7,7 @@ from itertools import product
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from opsbot import __version__
-from opsbot.happened import Answered, Event, HostAsked, HostLost, JobEnded, Said, StageEnded
+from opsbot.happened import Answered, Event, HostAsked, HostLost, JobEnded, PassedOver, Said, StageEnded, TooMuch
 from opsbot.model import Job, JobKind, Outcome
 
 #: Stands for every command that there is not.
@@ -37,6 +37,9 @@ class Metrics:
             buckets=_ANSWER,
             registry=registry,
         )
+        self._passed = Counter(
+            "opsbot_commands_passed_over", "Commands and jobs that were more than a limit.", ["why"], registry=registry
+        )
         self._jobs = Counter(
             "opsbot_jobs_ended", "Jobs that have ended, by their outcome.", ["kind", "outcome"], registry=registry
         )
@@ -64,6 +67,8 @@ class Metrics:
         # What is counted from nothing on: an increase to the first one would not be seen otherwise.
         for host in hosts:
             self._lost.labels(host)
+        for why in TooMuch:
+            self._passed.labels(why)
         for kind, outcome in product(JobKind, Outcome):
             self._jobs.labels(kind, outcome)
 
@@ -74,6 +79,8 @@ class Metrics:
                 command = event.command or UNKNOWN
                 self._commands.labels(command, event.end).inc()
                 self._answers.labels(command).observe(event.seconds)
+            case PassedOver():
+                self._passed.labels(event.why).inc()
             case StageEnded():
                 self._stages.labels(event.stage).observe(event.seconds)
             case JobEnded():
