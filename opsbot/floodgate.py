@@ -95,8 +95,10 @@ class Floodgate:
             return
         prefix, limits = self._site.config.prefix, self._limits
         async with self._opening:
+            # Before the look: what is stored during it is in neither otherwise.
+            opened = dict(self._opened)
             stored = await self._site.ledger.jobs(open_only=True)
-            others = {one.event_id: one.person for one in stored} | self._opened
+            others = {one.event_id: one.person for one in stored} | opened
             others.pop(job.event_id, None)
             mine = list(others.values()).count(job.person)
             if mine >= limits.jobs or len(others) >= limits.all_jobs:

@@ -21,8 +21,8 @@ LOOK, PRUNE, BREATH = 30.0, 3600.0, 0.2
 QUIET = timedelta(minutes=30)
 #: What is remembered of ended work beside its job, and how long.
 KEPT = timedelta(days=60)
-#: Stages in which a person is waited for; whoever asks for a word reminds of it.
-_PATIENT = frozenset({"approval"})
+#: Stages in which a person is waited for, who is reminded of it, or other jobs, which are looked at themselves.
+_PATIENT = frozenset({"approval", "queue"})
 #: What the causes of sentences about unsaid messages begin with: in the room itself, and at home.
 _HERE, _HOME = "unsaid:", "unsaid-home:"
 

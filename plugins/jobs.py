@@ -34,7 +34,7 @@ async def job(ctx: Context, id: str = "") -> Text:  # noqa: A002 - the argument'
 
 @command(needs="contributor", aliases=("stop",))
 async def cancel(ctx: Context, id: str = "") -> str:  # noqa: A002 - the argument's name is what people read
-    """Stop job ID: a build is stopped, an activation that is not committed yet goes back."""
+    """Stop job ID: it leaves the line, a build is stopped, an activation that is not committed yet goes back."""
     if not id:
         raise UsageError(await _which(ctx))
     found = await _find(ctx, id)
@@ -43,6 +43,8 @@ async def cancel(ctx: Context, id: str = "") -> str:  # noqa: A002 - the argumen
     if found.outcome is not None:
         raise UsageError(f"#{found.number} has ended already ({found.outcome}).")
     await ctx.site.ledger.at_stage(found.id, found.stage, {"cancelled_by": ctx.person.name})
+    if found.stage == "queue":
+        return f"I take #{found.number} out of the line; its report tells the end."
     try:
         await ctx.site.hosts[found.host].ask("cancel", {"job": found.id})
     except OpsbotError:

@@ -1,6 +1,7 @@
 """Keep others from deploying for a while, and see where one can."""
 
 from opsbot import NO_WORDS, Context, OpsbotError, RefusedError, Text, UsageError, Words, command
+from opsbot.consent import Request
 from opsbot.line import ahead
 from opsbot.locks import Lock
 from opsbot.model import Job, Level
@@ -81,7 +82,7 @@ async def locks(ctx: Context) -> Text:
         *(locked or [words("There is no lock.")]),
         *(held or [words("There is no hold.")]),
         *_times(ctx),
-        await _yours(ctx),
+        await _yours(ctx, opened),
     )
 
 
@@ -110,22 +111,21 @@ def _times(ctx: Context) -> list[Text]:
     return [words(one) for one in dict.fromkeys(said)]
 
 
-async def _yours(ctx: Context) -> Text | None:
-    """Say what the person who asks could deploy at once."""
-    site, config, now = ctx.site, ctx.site.config, ctx.site.clock.now()
+async def _yours(ctx: Context, opened: list[Job]) -> Text | None:
+    """Say what the person who asks could deploy at once, and what in its turn."""
+    if ctx.person.level < Level.DEPLOYER:
+        return None
+    site, now = ctx.site, ctx.site.clock.now()
     standing = await site.ledger.locks()
+    busy = {one.host for one in opened if not one.dry_run and Request.of(one) is None}
     free = []
-    for name in (*config.projects, PLATFORM.name):
+    for name in (*site.config.projects, PLATFORM.name):
         host = site.homes[name]
         locked = any(one.host == host and one.project in ("", name) and one.by != ctx.person.name for one in standing)
-        closed = any(config.calendar.against(host, [name], now))
+        closed = any(site.config.calendar.against(host, [name], now))
         if not locked and not closed and site.decide(ctx.person, site.parse("deploy", name), ctx.rooms).allowed:
-            free.append(name)
-    return (
-        words(f"You can deploy: {', '.join(free) or 'nothing at the moment'}.")
-        if ctx.person.level >= Level.DEPLOYER
-        else None
-    )
+            free.append(f"{name} with --wait" if host in busy else name)
+    return words(f"You can deploy: {', '.join(free) or 'nothing at the moment'}.")
 
 
 def _shown(ctx: Context, one: Lock) -> Text:

@@ -186,9 +186,10 @@ async def test_a_job_that_speaks_is_left_alone(bench: Bench, watchdog: Watchdog)
     assert await waiting(bench) == []
 
     bench.clock.pass_time(timedelta(days=1).total_seconds())
-    await bench.site.ledger.at_stage(made.id, "approval")
-    await watchdog.look()
-    assert await waiting(bench) == []
+    for stage in ("approval", "queue"):
+        await bench.site.ledger.at_stage(made.id, stage)
+        await watchdog.look()
+        assert await waiting(bench) == []
 
 
 async def test_a_job_that_is_given_up_says_what_a_person_must_do(bench: Bench) -> None:

@@ -129,14 +129,15 @@ async def test_old_commands_are_no_flood_of_answers(tmp_path: Path) -> None:
         assert [one[:20] for one in said if one] == ["Not run: too old. Yo"] * 3 + ["Not run: that is mor"]
 
 
-async def test_a_flood_is_put_away_and_a_rollback_behind_it_is_heard(tmp_path: Path) -> None:
+@pytest.mark.parametrize("who", ["member", "admin"])
+async def test_a_flood_is_put_away_and_a_rollback_behind_it_is_heard(tmp_path: Path, who: str) -> None:
     """Of five thousand commands a few are answered and the others counted; an admin's behind them is carried out."""
     async with opened(tmp_path, person=5) as bench:
         heard: list[Event] = []
         bench.site = replace(bench.site, tell=heard.append)
         flood = [
             Message(
-                event_id=f"${n}", room_id=ROOM, sender="@member:example.org", body="!hello", sent_at=bench.clock.now()
+                event_id=f"${n}", room_id=ROOM, sender=f"@{who}:example.org", body="!hello", sent_at=bench.clock.now()
             )
             for n in range(5000)
         ]

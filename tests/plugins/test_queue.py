@@ -82,9 +82,9 @@ async def test_its_owner_or_an_admin_takes_it_out_of_the_line(bench: Bench) -> N
     await bench.say("second", "!deploy hello-bot --wait")
 
     assert "they or an admin may cancel it" in await bench.say("deployer", "!cancel 2")
-    assert "✋ hello-bot main was not deployed: second cancelled it. Nothing was built" in await bench.say(
-        "second", "!cancel 2"
-    )
+    told = await bench.say("second", "!cancel 2")
+    assert "I take #2 out of the line; its report tells the end." in told
+    assert "✋ hello-bot main was not deployed: second cancelled it. Nothing was built" in told
     assert prepared(bench) == ["web-shop main"]
     await bench.say("second", "!deploy hello-bot --wait")
     assert "admin cancelled it." in await bench.say("admin", "!cancel 3")
@@ -191,6 +191,9 @@ async def test_the_line_is_shown(bench: Bench) -> None:
 
     assert "`ops-jrz1`: busy with #1 deploy web-shop main on `ops-jrz1`, for deployer: prepare, 5 minutes ago" in told
     assert "then #2 deploy hello-bot main --wait on `ops-jrz1`, for second, behind 1" in told
+    assert (await bench.say("second", "!locks")).endswith(
+        "You can deploy: hello-bot with --wait, web-shop with --wait."
+    )
 
 
 async def test_a_lock_that_is_put_while_one_waits_ends_the_wait(bench: Bench) -> None:

@@ -87,6 +87,31 @@ async def test_what_takes_the_place_of_another_one_is_known_to_both(database: Da
     assert (old.details["replaced_by"], new.details["replaces"]) == (3, [2])
 
 
+async def test_a_rollback_goes_ahead_of_what_waits(database: Database) -> None:
+    """Who waits in the line waits for a rollback that came later, too; who has passed does not."""
+    ledger = Ledger(database)
+    await opened(database, "j0", project="web-shop")
+    await opened(database, "j1")
+    await ledger.enter("j0")
+    await ledger.enter("j1")
+    await opened(database, "j2", JobKind.ROLLBACK, project="")
+
+    assert [one.id for one in await ledger.enter("j1")] == ["j2", "j0"]
+    assert await ledger.enter("j0") == []
+    await ledger.end("j0", Outcome.DONE, [], {})
+    assert [one.id for one in await ledger.enter("j1")] == ["j2"]
+
+
+async def test_nobody_waits_for_a_dry_run(database: Database) -> None:
+    """A dry run changes nothing, so a deploy that was asked for later passes it, and one on another host does."""
+    ledger = Ledger(database)
+    await opened(database, "j0", dry_run=True)
+    await opened(database, "j1", host="other")
+    await opened(database, "j2")
+
+    assert await ledger.enter("j2") == []
+
+
 @pytest.mark.parametrize("kind", [JobKind.ROLLBACK, JobKind.PUBLISH])
 async def test_only_deploys_stand_in_the_line(database: Database, kind: JobKind) -> None:
     """Going back and publishing stand in no line."""
