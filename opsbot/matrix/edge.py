@@ -23,6 +23,8 @@ from opsbot.model import RoomFacts
 
 log = logging.getLogger(__name__)
 
+#: Seconds after the first sync until the rooms are looked over.
+PEACE = 1.0
 #: Seconds that each half of a round trip may take.
 ROUND_TRIP = 10.0
 #: The type of the events that prove a room's way: neither clients nor the bridge know it, so nobody sees them.
@@ -111,12 +113,18 @@ class MatrixEdge:
                 tasks.create_task(self._sync.run())
                 tasks.create_task(self._lookback.run())
                 tasks.create_task(self._sender.run())
-                tasks.create_task(self.rooms.run())
+                tasks.create_task(self._look_after_rooms())
         except* LockedOutError as group:
             problem = group
         else:
             return
         raise LockedOutError(str(problem.exceptions[0]))
+
+    async def _look_after_rooms(self) -> None:
+        """Look the rooms over in peace: what was asked meanwhile is answered first."""
+        await self.ready.wait()
+        await asyncio.sleep(PEACE)
+        await self.rooms.run()
 
     async def _persist(self, step: Callable[[], Coroutine[Any, Any, object]]) -> None:
         failures = 0
