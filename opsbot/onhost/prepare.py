@@ -91,12 +91,12 @@ class Preparation:
         if self._stop():
             raise StoppedError
 
-    def _cache(self, name: str, url: str) -> Repository:
+    def _cache(self, name: str) -> Repository:
         self._check_stop()
         self._say(f"fetching {name}")
         path = folders(self.config).build(f"{name}.git")
         cache = Repository(path=path, environment=self.environment, stop=self._stop)
-        cache.mirror(url)
+        cache.mirror(self.config.remote(name).url)
         return cache
 
     def _wanted(self) -> Wanted:
@@ -107,7 +107,7 @@ class Preparation:
                 "The running system does not say which commit it was built from: set system.configurationRevision "
                 "to self.rev and switch once from a clean checkout of the platform.",
             )
-        platform = self._cache("platform", self.config.platform.url)
+        platform = self._cache("platform")
         if not platform.has(commit):
             raise HostError(
                 "no-base",
@@ -131,7 +131,7 @@ class Preparation:
     def _pin(self, cache: Repository, before: str) -> tuple[str, str]:
         """Return the commit that is wanted and the protected branch or tag that it is on; tell what it brings."""
         pin, typed = cache.resolve(self.revision)
-        ref = protected.admit(self.config, self.project, cache, pin, typed)
+        ref = protected.admit(self.config, self.project, cache, pin, self._cache, typed=typed)
         self._tell(
             "running",
             pin=pin,
@@ -154,7 +154,7 @@ class Preparation:
         base, name = self.told["base_commit"], self.config.project(self.project).input
         old = lockfile.parse(platform.text(base, "flake.lock"))
         before = lockfile.pin(old, name)
-        cache = self._cache(self.project, self.remote.url)
+        cache = self._cache(self.project)
         pin, ref = self._pin(cache, before)
         source = self._clone(platform, base)
         self._say(f"pinning {name} to {pin}")

@@ -1,9 +1,11 @@
 """What may be deployed at all, whoever asks: commits on the branches that this host's own configuration protects."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from opsbot.onhost import git, lockfile
+from opsbot.onhost import git, lockfile, signed
 from opsbot.onhost.config import Config
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.grammar import COMMIT
@@ -13,10 +15,14 @@ from opsbot.onhost.state import activation, folders, holder, real
 from opsbot.onhost.systems import commit_of_running, ledger
 
 _NAMED = 3
+Caches = Callable[[str], Repository]
 
 
-def admit(config: Config, project: str, cache: Repository, commit: str, typed: str = "") -> str:
-    """Return the protected branch or tag that a commit is on, the TYPED one if it is one; HostError when on none."""
+def admit(config: Config, project: str, cache: Repository, commit: str, caches: Caches, *, typed: str = "") -> str:
+    """Return the protected branch or tag that a commit is on, the TYPED one if it is one; HostError when on none.
+
+    Where signatures are asked for, it must have one, too. CACHES gives the repository of a project.
+    """
     remote = config.remote(project)
     there = cache.refs(commit)
     protected = [ref for ref in there if remote.protects(ref)]
@@ -27,6 +33,8 @@ def admit(config: Config, project: str, cache: Repository, commit: str, typed: s
             f"what is on {wanted}: merge it, or add its branch to `branches` of {project} in the host's configuration."
         )
         raise HostError("unprotected", message)
+    if remote.signers:
+        signed.check(config, project, cache, commit, lambda name, pin: admit(config, name, caches(name), pin, caches))
     return typed if typed in protected else str(git.best_ref(protected, remote.branch))
 
 
@@ -68,9 +76,10 @@ def verify(config: Config, target: dict[str, Any]) -> None:
     project, commit, base = (str(target[key]) for key in ("project", "commit", "base_commit"))
     if not COMMIT.fullmatch(commit) or base != commit_of_running(config):
         raise HostError("base-moved", "This was not built from the commit that runs; prepare it again.")
-    platform = _cache(config, "platform")
+    caches = partial(_cache, config)
+    platform = caches("platform")
     if project == "platform":
-        admit(config, project, platform, commit)
+        admit(config, project, platform, commit, caches)
         return
     name = config.project(project).input
     if platform.changed(base, commit) != ["flake.lock"]:
@@ -78,7 +87,7 @@ def verify(config: Config, target: dict[str, Any]) -> None:
     old, new = (lockfile.parse(platform.text(revision, "flake.lock")) for revision in (base, commit))
     pin = lockfile.pin(new, name)
     lockfile.check_moved(old, new, name, pin)
-    admit(config, project, _cache(config, project), pin)
+    admit(config, project, caches(project), pin, caches)
 
 
 def _cache(config: Config, name: str) -> Repository:
