@@ -12,7 +12,7 @@ from opsbot.errors import ChatUnreachableError, OpsbotError, RefusedError, Usage
 from opsbot.floodgate import Floodgate
 from opsbot.happened import Answered, Decided, end_of, nothing
 from opsbot.intake import Intake
-from opsbot.model import Job, Level, Message, Post, Text
+from opsbot.model import Decision, Job, Level, Message, Post, Text
 from opsbot.people import identify
 from opsbot.render.jobs import first_words
 from opsbot.render.text import fit, one_line, words
@@ -95,7 +95,7 @@ class Bot:
         except ChatUnreachableError:
             raise
         except OpsbotError as error:
-            turn = replace(turn, answer=words(str(error)), problem=error)
+            turn = replace(turn, answer=words(str(error)), problem=error, decision=_decided(turn, error))
         except Exception as error:
             reference = secrets.token_hex(3)
             log.exception("command failed", extra={"reference": reference, "event": message.event_id})
@@ -236,3 +236,9 @@ class Bot:
                 return replace(turn, answer=result)
             case _:
                 return replace(turn, answer=words(str(result)))
+
+
+def _decided(turn: Turn, error: OpsbotError) -> Decision | None:
+    """Return what was decided: a command that refuses by itself has said no, whatever the policy said before."""
+    no = Decision(allowed=False, reason=str(error).removeprefix("No: "))
+    return no if isinstance(error, RefusedError) else turn.decision

@@ -1,6 +1,6 @@
 """Agree to what somebody else asked for, or say no."""
 
-from opsbot import NO_WORDS, Context, OpsbotError, RefusedError, Text, UsageError, Words, command
+from opsbot import NO_WORDS, Context, RefusedError, Text, UsageError, Words, command
 from opsbot.consent import Request, may_agree
 from opsbot.jobs.consent import request_cause
 from opsbot.model import Job
@@ -49,13 +49,13 @@ async def _request(ctx: Context, name: str) -> tuple[Job, Request]:
         raise UsageError(f"There is no job `{name}`. `{ctx.site.config.prefix}approve` lists what waits.")
     request = Request.of(job)
     if request is None:
-        raise OpsbotError(f"#{job.number} does not wait for anybody's word.")
+        raise RefusedError(f"#{job.number} does not wait for anybody's word.")
     if ctx.message.reacts_to is not None:
         asked = await ctx.site.outbox.cause_of(ctx.message.reacts_to) or ""
         if not asked.startswith(request_cause(job.id, request)):
-            raise OpsbotError(f"That was an earlier request of #{job.number}; the word is asked for anew below it.")
+            raise RefusedError(f"That was an earlier request of #{job.number}; the word is asked for anew below it.")
     if ctx.site.clock.now().timestamp() > request.expires_at:
-        raise OpsbotError(f"Too late: the request of #{job.number} has expired.")
+        raise RefusedError(f"Too late: the request of #{job.number} has expired.")
     return job, request
 
 
@@ -74,7 +74,7 @@ async def _give(ctx: Context, job: Job, request: Request, *, agreed: bool, reaso
     counts = await ctx.site.ledger.give_verdict(mine)
     if counts != mine:
         said = "agreed to" if counts.agreed else "said no to"
-        raise OpsbotError(f"{counts.person} {said} #{job.number} before you.")
+        raise RefusedError(f"{counts.person} {said} #{job.number} before you.")
     return words(f"You {'agreed to' if agreed else 'said no to'} {title(job)}.")
 
 

@@ -51,6 +51,16 @@ async def test_a_deploy_waits_for_somebody_elses_word(bench: Bench) -> None:
     assert len(bench.host.activations) == 1
 
 
+async def test_a_word_that_does_not_count_is_a_no_in_the_audit(bench: Bench) -> None:
+    """What a command refuses by itself stands in the audit as a no with its reason, as what the policy refuses."""
+    await bench.say("deployer", "!deploy hello-bot")
+    await bench.say("deployer", "!approve 1")
+    lines = [line for line in await bench.site.audit.after(0) if line.what == "approve 1"]
+    assert [(line.person, line.allowed, line.reason) for line in lines] == [
+        ("deployer", False, "somebody else must agree: admin, second.")
+    ]
+
+
 async def test_a_reaction_is_a_word(bench: Bench) -> None:
     """✅ on the request agrees, ❌ says no; a reaction to anything else means nothing."""
     await bench.say("deployer", "!deploy hello-bot")
