@@ -16,6 +16,8 @@ class Sizes:
     rooms: int = 200
     chatter: int = 10
     starts: int = 3
+    #: Until what was said in a room is too old to be run.
+    silence: float = 125.0
     outage: float = 45.0
     outages: int = 2
     statuses: int = 20
@@ -34,6 +36,7 @@ QUICK = Sizes(
     rooms=30,
     chatter=5,
     starts=2,
+    silence=0.0,
     outage=5.0,
     outages=1,
     statuses=4,

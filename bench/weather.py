@@ -27,6 +27,8 @@ async def start(folder: Path, sizes: Sizes) -> list[Figure]:
         for number, (rooms, kind) in enumerate(product(counts, BOTH)):
             opened = party(kind, folder / str(number), homeserver, people=1, rooms=rooms, chatter=sizes.chatter)
             parties[kind, rooms] = await stack.enter_async_context(opened)
+        # An old talk: what is younger than a command may be is looked through at a start, and that is another figure.
+        await asyncio.sleep(sizes.silence)
         for _ in range(sizes.starts):
             for key, one in parties.items():
                 one.forget()
