@@ -13,6 +13,7 @@ from typing import Any
 from bench.byhand import ByHand
 from bench.ear import Ear, UnheardError
 from bench.figures import Figure
+from bench.party import UNLIMITED
 from bench.process import cpu_seconds, resident
 from bench.sizes import Sizes
 from opsbot.demo.homeserver import Homeserver
@@ -70,7 +71,7 @@ async def _world(folder: Path, *, pace: float = 0.0) -> AsyncIterator[World]:
     async with (
         Homeserver(folder / "synapse") as homeserver,
         Machine(folder / "host", pace=pace) as machine,
-        Stage.open(folder / "opsbot", homeserver=homeserver, machine=machine) as stage,
+        Stage.open(folder / "opsbot", homeserver=homeserver, machine=machine, more={"limits": UNLIMITED}) as stage,
         Ear.open(stage.people["admin"], stage.room_id) as ear,
     ):
         yield World(homeserver=homeserver, machine=machine, stage=stage, ear=ear)

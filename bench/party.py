@@ -36,6 +36,10 @@ _KNOCK = 0.1
 _PATIENCE = 0.1
 
 
+#: What is measured is a flood, and the plain loop takes all of it.
+UNLIMITED = dict.fromkeys(("person", "room", "queued"), 100_000)
+
+
 class NoAnswerError(Exception):
     """A bot did not answer in time."""
 
@@ -222,8 +226,7 @@ def _write_opsbot(
         "hosts": {"host": host},
         "database": f"sqlite:///{folder / 'opsbot.db'}",
         "credentials": str(credentials),
-        # What is measured is a flood, and the plain loop takes all of it.
-        "limits": dict.fromkeys(("person", "room", "queued"), 100_000),
+        "limits": UNLIMITED,
     }
     (folder / "opsbot.yaml").write_text(json.dumps(config))
     return ["opsbot", "run", "--config", str(folder / "opsbot.yaml")]
