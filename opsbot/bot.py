@@ -13,7 +13,7 @@ from opsbot.floodgate import Floodgate
 from opsbot.happened import Answered, Decided, end_of, nothing
 from opsbot.intake import Intake
 from opsbot.model import Decision, Job, Level, Message, Post, Text
-from opsbot.people import identify
+from opsbot.people import identify, names_of
 from opsbot.render.jobs import first_words
 from opsbot.render.text import fit, one_line, words
 from opsbot.render.times import age
@@ -177,7 +177,8 @@ class Bot:
         person = identify(
             turn.message, room, people=config.people, bridge=config.bridge, server=config.homeserver.server
         )
-        return replace(turn, person=person, rooms=room.names | {room.room_id})
+        rooms = names_of(room, bridge=config.bridge, server=config.homeserver.server)
+        return replace(turn, person=person, rooms=rooms)
 
     async def within_limits(self, turn: Turn) -> Turn:
         """Pass over what is more than the limits allow."""

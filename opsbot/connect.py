@@ -6,7 +6,7 @@ from opsbot.config import Bridge, Config
 from opsbot.credentials import Credentials
 from opsbot.forge import Forgejo
 from opsbot.matrix.settings import Bridged, MatrixSettings
-from opsbot.people import is_heard, is_portal
+from opsbot.people import is_heard, portal_of
 from opsbot.ssh import Address, SshHost
 from opsbot.store.address import Place, place
 from opsbot.web.probes import Prober, Target
@@ -38,8 +38,8 @@ def _bridged(config: Config, bridge: Bridge) -> Bridged:
     return Bridged(
         bot=bridge.bot,
         alerts=config.rooms[0],
-        is_portal=partial(is_portal, bridge=bridge, server=server),
-        is_heard=partial(is_heard, bridge=bridge, server=server),
+        portal_of=partial(portal_of, bridge=bridge, server=server),
+        is_heard=partial(is_heard, bridge=bridge),
     )
 
 

@@ -19,8 +19,10 @@ def _judge(book: Rulebook, row: Expected) -> Line:
     person, room = book.person(row.person), row.room or book.config.rooms[0]
     if person.name != row.person:
         return fails(what, f"there is no {row.person} among people.")
-    if room not in book.config.rooms:
-        return fails(what, f"there is no {room} among rooms.")
+    if room not in book.config.rooms and not (
+        room[:1] != "!" and book.config.bridge and book.config.bridge.hears(room)
+    ):
+        return fails(what, f"there is no {room} among rooms, and no channel of Slack that is heard.")
     name, _, rest = row.says.strip().removeprefix(book.config.prefix).partition(" ")
     try:
         decision = book.decide(person, book.parse(name.lower(), rest), frozenset({room}))

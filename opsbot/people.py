@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from opsbot.config.neighbours import Bridge
-from opsbot.model import STRANGER, Json, Message, Person, RoomFacts
+from opsbot.model import STRANGER, Json, Message, Person, Portal, RoomFacts
 
 #: Slack's own voice looks like a member's.
 NOT_A_MEMBER = "uslackbot"
@@ -16,7 +16,7 @@ def identify(
     """Return the person who said a message in a room; SERVER is the name of the bot's own homeserver."""
     if bridge and is_ghost(message.sender, server):
         member = slack_member(message.sender, bridge=bridge, server=server)
-        if member is None or not is_portal(room, bridge=bridge, server=server):
+        if member is None or portal_of(room, bridge=bridge, server=server) is None:
             return STRANGER
         return next((person for person in people if member in person.slack), STRANGER)
     return next((person for person in people if message.sender in person.accounts), STRANGER)
@@ -35,31 +35,38 @@ def slack_member(account: str, *, bridge: Bridge, server: str) -> str | None:
     return ghost[2].upper()
 
 
-def is_portal(room: RoomFacts, *, bridge: Bridge, server: str) -> bool:
-    """Tell whether the bridge itself made a room for a channel of our team, by the room's own state."""
-    return channel_of(room, bridge=bridge, server=server) is not None
-
-
-def channel_of(room: RoomFacts, *, bridge: Bridge, server: str) -> str | None:
-    """Return the Slack channel that the bridge itself made a room for; None for every other room."""
+def portal_of(room: RoomFacts, *, bridge: Bridge, server: str) -> Portal | None:
+    """Return the channel of our team that the bridge itself made a room for, by the room's own state; else None."""
     if room.creator != bridge.bot or room.is_space:
         return None
     said = (content for sender, key, content in room.bridges if sender == bridge.bot and key == f"{server}/slack")
-    return next((channel for content in said if (channel := _channel_in(bridge.team, content))), None)
+    channels = ((channel, content) for content in said if (channel := _channel_in(bridge.team, content)))
+    found = next(channels, None)
+    if found is None:
+        return None
+    name = _text(found[1].get("channel"), "displayname")
+    return Portal(room_id=room.room_id, channel=found[0], name=name if name.startswith("#") else "")
 
 
-def is_heard(room: RoomFacts, *, bridge: Bridge, server: str) -> bool:
+def is_heard(portal: Portal, bridge: Bridge) -> bool:
     """Tell whether a room is that of a Slack channel in which the configuration lets commands be given."""
-    channel = channel_of(room, bridge=bridge, server=server)
-    return channel is not None and ("all" in bridge.channels or channel in bridge.channels)
+    return bridge.hears(portal.channel)
+
+
+def names_of(room: RoomFacts, *, bridge: Bridge | None, server: str) -> frozenset[str]:
+    """Return all that the configuration may call a room: its id, its aliases, a channel's id and its name in Slack."""
+    portal = None if bridge is None else portal_of(room, bridge=bridge, server=server)
+    channel = set() if portal is None else {portal.channel, portal.name} - {""}
+    return room.names | {room.room_id} | channel
 
 
 def _channel_in(team: str, content: Json) -> str:
-    network, channel = _id(content, "network"), _id(content, "channel")
+    if not isinstance(content, dict):
+        return ""
+    network, channel = _text(content.get("network"), "id"), _text(content.get("channel"), "id")
     return channel.removeprefix(f"{team}-") if network == team and channel.startswith(f"{team}-") else ""
 
 
-def _id(content: Json, key: str) -> str:
-    part = content.get(key) if isinstance(content, dict) else None
-    found = part.get("id") if isinstance(part, dict) else None
+def _text(part: Json, key: str) -> str:
+    found = part.get(key) if isinstance(part, dict) else None
     return found if isinstance(found, str) else ""

@@ -5,7 +5,7 @@ import pytest
 
 from opsbot.config import Bridge
 from opsbot.model import STRANGER, Json, Level, Message, Person, RoomFacts
-from opsbot.people import identify
+from opsbot.people import identify, names_of
 
 SERVER = "clarun.xyz"
 BOT = "@slackbot:clarun.xyz"
@@ -110,6 +110,29 @@ def test_a_name_that_only_looks_like_a_members_is_a_stranger(sender: str) -> Non
 def test_a_ghost_counts_only_where_the_bridge_made_the_room(room: RoomFacts) -> None:
     """A ghost in a room that the bridge did not make for a channel of our team is a stranger."""
     assert who(GHOST, room) == STRANGER
+
+
+def test_a_room_of_a_channel_has_the_channels_names() -> None:
+    """What the bridge made for a channel may be called by the channel's name in Slack, its id, or the room's own id."""
+    named = replace(PORTAL, names=frozenset({"#ops:clarun.xyz"}))
+    assert names_of(named, bridge=BRIDGE, server=SERVER) == {"!ops:clarun.xyz", "#ops:clarun.xyz", "#ops", "C0OPS"}
+
+
+@pytest.mark.parametrize("bridges", [(), (("@eve:clarun.xyz", "clarun.xyz/slack", bridged()),)])
+def test_no_other_room_has_a_channels_name(bridges: tuple[tuple[str, str, Json], ...]) -> None:
+    """Who writes a bridge event into a room of their own gives it no name that a rule could mean."""
+    room = replace(NATIVE, bridges=bridges)
+    assert names_of(room, bridge=BRIDGE, server=SERVER) == {"!own:clarun.xyz"}
+    assert names_of(PORTAL, bridge=None, server=SERVER) == {"!ops:clarun.xyz"}
+
+
+@pytest.mark.parametrize(("shown", "name"), [("ops", ""), (None, ""), (7, ""), ("#näher-dran", "#näher-dran")])
+def test_a_channel_is_called_as_slack_does(shown: Json, name: str) -> None:
+    """What is no channel's name, as of a conversation of two, is no name of the room."""
+    said = bridged()
+    said["channel"]["displayname"] = shown
+    room = replace(PORTAL, bridges=((BOT, "clarun.xyz/slack", said),))
+    assert names_of(room, bridge=BRIDGE, server=SERVER) == {"!ops:clarun.xyz", "C0OPS"} | ({name} if name else set())
 
 
 def test_a_forged_bridge_event_beside_the_true_one_changes_nothing() -> None:

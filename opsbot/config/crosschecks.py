@@ -97,7 +97,19 @@ def _names(data: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _zones(data: Mapping[str, Any]) -> Iterator[Finding]:
     for room in _section(data, "timezones"):
-        yield from _missing(("timezones", room), [room], "rooms", dict.fromkeys(_words(data, "rooms")))
+        yield from _rooms(("timezones", room), [room], data)
+
+
+def _rooms(path: Path, words: Iterable[str], data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what is wrong with the names of rooms and of channels of Slack."""
+    channels = _words(_section(data, "bridge"), "channels")
+    for word in words:
+        if word[:1] == "!" or ":" in word:
+            yield from _missing(path, [word], "rooms", dict.fromkeys(_words(data, "rooms")))
+        elif not channels:
+            yield path, f"{word} is a channel of Slack, and the bot listens in none: a room's alias has its server."
+        elif word[:1] != "#" and "all" not in channels:
+            yield from _missing(path, [word], "bridge.channels", dict.fromkeys(channels))
 
 
 def _missing(path: Path, words: Iterable[str], section: str, known: Collection[str]) -> Iterator[Finding]:
@@ -162,11 +174,9 @@ def _periods(data: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _terms(path: Path, terms: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Finding]:
-    rooms = dict.fromkeys(_words(data, "rooms"))
-    known = {"people": {}, "hosts": {}, "projects": {"platform": None}} | {"rooms": rooms}
-    for key, more in known.items():
-        names = more if key == "rooms" else more | _section(data, key)
-        yield from _missing((*path, key), _words(terms, key), key, names)
+    yield from _rooms((*path, "rooms"), _words(terms, "rooms"), data)
+    for key, more in {"people": {}, "hosts": {}, "projects": {"platform": None}}.items():
+        yield from _missing((*path, key), _words(terms, key), key, more | _section(data, key))
 
 
 def _triggers(data: Mapping[str, Any]) -> Iterator[Finding]:

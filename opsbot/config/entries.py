@@ -29,7 +29,7 @@ class TermsEntry(Section):
 
     people: tuple[g.Name, ...] | None = Field(None, min_length=1, description="persons, by their names above")
     levels: tuple[g.LevelName, ...] | None = Field(None, min_length=1, description="persons of exactly these levels")
-    rooms: tuple[g.Room, ...] | None = Field(None, min_length=1, description="rooms, by their names above")
+    rooms: tuple[g.SaidIn, ...] | None = Field(None, min_length=1, description="rooms, or channels of Slack")
     projects: tuple[g.RuledProject, ...] | None = Field(None, min_length=1, description="projects, or platform")
     hosts: tuple[g.Name, ...] | None = Field(None, min_length=1, description="hosts")
     revisions: tuple[g.Revisions, ...] | None = Field(None, min_length=1, description="branches and tags, or patterns")

@@ -168,6 +168,14 @@ Room = Annotated[
     _word(r"[!#][^\s]+", "must be a room's id (!…) or its alias with the server (#ops:example.org)."),
     unlike(lambda room: None if ":" in room or room[0] == "!" else "must have its server: #ops:example.org."),
 ]
+#: Where something is said: a room, or a channel of Slack by its name there or its id.
+SaidIn = Annotated[
+    str,
+    _word(
+        r"[!#][^\s]+|[CG][A-Z0-9]{2,20}",
+        "must be a room's id (!…), its alias with the server (#ops:example.org), or a channel of Slack (#ops, C0OPS).",
+    ),
+]
 Address = Annotated[str, _word(r"[A-Za-z0-9._:-]+", "must be a host name or an IP address, without a port.")]
 WebAddress = Annotated[
     str, _word(r"https?://[^\s/?#@]+([/?#][^\s]*)?", "must begin with http:// or https:// and hold no password.")

@@ -47,6 +47,12 @@ class Bridge(Section):
     )
     channels: tuple[g.SlackChannel, ...] = Field(default=(), description="the Slack channels that the bot listens in")
 
+    def hears(self, channel: str) -> bool:
+        """Tell whether commands may be given in a channel of this id; of a name like #ops, whether in any channel."""
+        if channel.startswith("#"):
+            return bool(self.channels) and ":" not in channel
+        return "all" in self.channels or channel in self.channels
+
 
 class Forge(Section):
     """The Forgejo that holds the platform's repository."""

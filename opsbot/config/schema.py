@@ -86,7 +86,7 @@ class Config(Section):
     rooms: tuple[g.Room, ...] = Field(min_length=1, description="the rooms that the bot listens in, at least one")
     prefix: g.Prefix = Field("!", description="what a command begins with")
     timezone: g.Zone = Field("UTC", description="the zone in which times are shown")
-    timezones: dict[g.Room, g.Zone] = Field(default_factory=dict, description="the zones of rooms that have another")
+    timezones: dict[g.SaidIn, g.Zone] = Field(default_factory=dict, description="the zones of rooms that have another")
     bridge: Bridge | None = Field(None, description="the Slack bridge, if there is one")
     team: dict[g.Name, PersonEntry] = Field(
         validation_alias="people", min_length=1, description="the persons who may ask for something, at least one"

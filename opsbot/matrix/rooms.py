@@ -12,7 +12,7 @@ from opsbot.letters import Letters, Memory
 from opsbot.matrix.client import Client
 from opsbot.matrix.events import FACT_TYPES, Batch, facts_of, listing, mapping, text
 from opsbot.matrix.settings import MatrixSettings
-from opsbot.model import Post, RoomFacts, Text
+from opsbot.model import Portal, Post, RoomFacts, Text
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Rooms:
         self._looked: set[str] = set()
         #: Rooms that are not named: whether the bot listens there.
         self._also: dict[str, bool] = {}
-        self._portals: dict[str, bool] = {}
+        self._portals: dict[str, Portal | None] = {}
         self._facts: dict[str, tuple[float, RoomFacts]] = {}
         #: One question to the homeserver at a time for each room, however many wait for its answer.
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -124,6 +124,7 @@ class Rooms:
         if room_id not in self._joined:
             try:
                 await self._client.ask("POST", "join", room_id, content={})
+                self._joined.add(room_id)
             except ChatRefusedError as problem:
                 log.info("the invitation to %s does not hold any more: %s", room_id, problem)
         await self._memory.forget(_INVITE + room_id)
@@ -136,6 +137,7 @@ class Rooms:
             log.warning("the bot is no longer in %s", room_id)
             self._joined.discard(room_id)
             self._also.pop(room_id, None)
+            self._portals.pop(room_id, None)
             self._changed.set()
         for room_id, timeline in batch.timelines.items():
             if any(mapping(event).get("type") in FACT_TYPES for event in timeline.events):
@@ -146,7 +148,8 @@ class Rooms:
                 self._changed.set()
             if room_id not in self._also and room_id not in self._named:
                 # Now, for what was said there with the first sync is heard, too.
-                self._also[room_id] = self._settings.bridged.is_heard(await self.facts(room_id))
+                portal = self._settings.bridged.portal_of(await self.facts(room_id))
+                self._also[room_id] = portal is not None and self._settings.bridged.is_heard(portal)
 
     async def _invited(self, room_id: str, inviter: str) -> None:
         if inviter in self._settings.inviters:
@@ -190,12 +193,26 @@ class Rooms:
 
     async def is_portal(self, room_id: str) -> bool:
         """Tell whether a room is that of a channel of Slack; one that cannot be asked about is none for now."""
+        try:
+            return await self._portal(room_id) is not None
+        except (ChatUnreachableError, ChatRefusedError):
+            return False
+
+    async def _portal(self, room_id: str) -> Portal | None:
         if room_id not in self._portals:
-            try:
-                self._portals[room_id] = self._settings.bridged.is_portal(await self.facts(room_id))
-            except (ChatUnreachableError, ChatRefusedError):
-                return False
+            self._portals[room_id] = self._settings.bridged.portal_of(await self.facts(room_id))
         return self._portals[room_id]
+
+    async def portals(self) -> list[Portal]:
+        """Return the channels of Slack whose rooms the bot is in. Raises ChatUnreachableError."""
+        found: list[Portal] = []
+        for room_id in sorted(self._joined):
+            if room_id not in self._portals:
+                await asyncio.sleep(PACE)
+            with contextlib.suppress(ChatRefusedError):
+                portal = await self._portal(room_id)
+                found += [] if portal is None else [portal]
+        return sorted(found, key=lambda one: one.name)
 
     def _names(self, room_id: str) -> frozenset[str]:
         return frozenset(alias for alias, known in self._aliases.items() if known == room_id)

@@ -5,27 +5,33 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from opsbot.model import RoomFacts
+from opsbot.model import Portal, RoomFacts
 
 
-def nowhere(room: RoomFacts) -> bool:
-    """Say no of every room."""
+def nowhere(room: RoomFacts) -> Portal | None:
+    """Say of every room that it is no channel's."""
     del room
+    return None
+
+
+def unheard(portal: Portal) -> bool:
+    """Say of every channel that nobody listens there."""
+    del portal
     return False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bridged:
-    """What is different where a bridge is; the two questions are answered by what a room's state says."""
+    """What is different where a bridge is."""
 
     #: The bridge's own account: what it says of a message's delivery counts.
     bot: str = ""
     #: The room, by its id or alias, where is told what Slack did not take.
     alerts: str = ""
-    #: Whether a room is that of a channel: Slack wants time between two messages.
-    is_portal: Callable[[RoomFacts], bool] = nowhere
-    #: Whether the bot listens in a room though it is not named.
-    is_heard: Callable[[RoomFacts], bool] = nowhere
+    #: The channel whose room it is, by what the room's state says: Slack wants time between two messages.
+    portal_of: Callable[[RoomFacts], Portal | None] = nowhere
+    #: Whether the bot listens in a channel, though its room is not named.
+    is_heard: Callable[[Portal], bool] = unheard
 
 
 @dataclass(frozen=True, kw_only=True)

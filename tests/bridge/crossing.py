@@ -221,6 +221,9 @@ def configuration(crossing: Crossing) -> Json:
             "dora": {"level": "deployer", "slack": [crossing.dora.id]},
             "adam": {"level": "admin", "slack": [crossing.adam.id], "accounts": [f"@adam:{SERVER}"]},
         },
+        "rules": [
+            {"deny": "projects", "rooms": ["#quiet"], "reason": "nothing is listed in the quiet corner."},
+        ],
         "hosts": {"ops-jrz1": host},
         "projects": {"hello-bot": {"host": "ops-jrz1", "services": list(services)}},
         "services": services,
