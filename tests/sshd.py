@@ -90,6 +90,8 @@ class Sshd:
             "StrictModes": "no",
             "DisableForwarding": "yes",
             "PrintMotd": "no",
+            # A bash that seems to be within another does not read its user's files first; they may take seconds.
+            "SetEnv": "SHLVL=2",
             "ForceCommand": shlex.join(map(str, self.command)),
         }
         return "".join(f"{key} {value}\n" for key, value in lines.items())

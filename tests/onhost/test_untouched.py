@@ -1,0 +1,42 @@
+from pathlib import Path
+
+from opsbot.standin.machine import Machine
+from tests.onhost.bench import ENDED, Bench
+
+#: Names that a Python which looks into the folder that it was started in would take for its own.
+_MODULES = ("json.py", "sitecustomize.py", "usercustomize.py", "opsbot.py", "git.py")
+#: Every program of a system that somebody may be tempted to ask.
+_PROGRAMS = ("activate", "init", "bin/switch-to-configuration", "sw/bin/nixos-version", "sw/bin/opsbot-host")
+
+
+def trap(system: Path, marker: Path) -> None:
+    """Put programs in place of a system's own that write down that they were run."""
+    for name in _PROGRAMS:
+        path = system / name
+        path.unlink()
+        path.write_text(f'#!/bin/sh\necho "$0" >> {marker}\nexit 1\n')
+        path.chmod(0o755)
+
+
+async def test_nothing_of_the_new_system_runs_before_it_is_activated(
+    machine: Machine, bench: Bench, tmp_path: Path
+) -> None:
+    """Building, planning and every question run nothing of the new tree and nothing of the new system."""
+    marker = tmp_path / "was-run"
+    module = f"open({str(marker)!r}, 'a').write(__file__ + chr(10))\n"
+    machine.repositories.platform.commit("Modules of that name", dict.fromkeys(_MODULES, module))
+    built = await bench.prepare("job1", project="platform")
+    assert built["status"] == "built"
+    trap(Path(built["system"]), marker)
+
+    await bench.ask("plan", job="job1")
+    await bench.ask("preflight", project="platform")
+    for verb in ("facts", "generations", "list", "newest"):
+        await bench.ask(verb)
+    await bench.lines("follow", b'{"job": "job1", "log": "prepare", "seconds": 1}')
+    assert not marker.exists(), marker.read_text()
+
+    await bench.ask("activate", job="job1", base=built["base"])
+    await bench.until("job1", "activate", *ENDED)
+    assert f"{built['system']}/bin/switch-to-configuration" in marker.read_text().splitlines()
+    assert machine.running() == bench.default() == Path(built["base"])
