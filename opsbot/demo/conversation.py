@@ -1,10 +1,11 @@
 """What is said in the demo's room, as somebody who sits there sees it."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from opsbot.demo.speaker import Line
+from opsbot.demo.speaker import AwayError, Line
 from opsbot.demo.stage import Stage
 
 #: How a report begins while its job runs (see opsbot.render.jobs).
@@ -45,7 +46,8 @@ class Conversation:
     async def ask(self, name: str, words: str, *, within: float, show: Callable[[Exchange], None]) -> Exchange:
         """Say WORDS as a person of the team and wait, WITHIN so many seconds, until they are answered to the end.
 
-        SHOW is called with each change. What is returned may be unfinished.
+        SHOW is called with each change. What is returned may be unfinished. A homeserver that goes away meanwhile is
+        waited for; raises AwayError when it was away before.
         """
         person = self._stage.people[name]
         said = await person.say(self._stage.room_id, words)
@@ -53,11 +55,11 @@ class Conversation:
         try:
             async with asyncio.timeout(within):
                 while not exchange.ended:
-                    lines = await person.lines(self._stage.room_id)
-                    now = _exchange(lines, said)
-                    if now != exchange:
-                        exchange = now
-                        show(exchange)
+                    with contextlib.suppress(AwayError):
+                        now = _exchange(await person.lines(self._stage.room_id), said)
+                        if now != exchange:
+                            exchange = now
+                            show(exchange)
                     await asyncio.sleep(_LOOK)
         except TimeoutError:
             return exchange

@@ -162,6 +162,16 @@ class Homeserver:
             await process.wait()
         process.stdin.close()
 
+    async def kill(self) -> None:
+        """Kill Synapse, as kill -9 does."""
+        process, self._process = self._process, None
+        if process is None or process.stdin is None:
+            return
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        process.stdin.close()
+
     async def register(self, user: str, password: str, *, admin: bool = False) -> str:
         """Make an account and return an access token for it."""
         return await register(self.url, self._secret, user, password, admin=admin)

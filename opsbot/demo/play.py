@@ -22,16 +22,16 @@ async def demo(script: Path | None) -> int:
     """Run the demo, with a SCRIPT or at the terminal; return the exit status."""
     lines = None if script is None else read(script)
     with tempfile.TemporaryDirectory(prefix="opsbot-demo-") as folder:
-        async with _stage(Path(folder)) as stage:
+        homeserver, machine = Homeserver(Path(folder) / "synapse"), Machine(Path(folder) / "host", pace=_PACE)
+        async with _stage(Path(folder), homeserver, machine) as stage:
             if lines is not None:
                 return await play(Conversation(stage), lines)
-            return await Prompt(stage).run()
+            return await Prompt(stage, homeserver, machine).run()
 
 
 @asynccontextmanager
-async def _stage(folder: Path) -> AsyncIterator[Stage]:
+async def _stage(folder: Path, homeserver: Homeserver, machine: Machine) -> AsyncIterator[Stage]:
     sys.stderr.write("Starting a homeserver (Synapse) and a host (a NixOS machine in a folder, behind SSH) …\n")
-    homeserver, machine = Homeserver(folder / "synapse"), Machine(folder / "host", pace=_PACE)
     async with AsyncExitStack() as stack:
         async with asyncio.TaskGroup() as starting:
             starting.create_task(stack.enter_async_context(homeserver))

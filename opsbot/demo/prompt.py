@@ -7,8 +7,13 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from opsbot.demo.conversation import Conversation, Exchange
+from opsbot.demo.homeserver import Homeserver
 from opsbot.demo.script import shown
+from opsbot.demo.speaker import SpeakerError
 from opsbot.demo.stage import TEAM, Stage
+from opsbot.demo.troubles import HELP, Troubles
+from opsbot.errors import OpsbotError
+from opsbot.standin.machine import Machine
 
 #: Seconds for which an answer is watched, and those after which talk is taken to have none.
 _WITHIN = 900.0
@@ -23,16 +28,26 @@ You are in a room with opsbot, as `deployer`. Try first:
   !deploy hello-bot broken  a bad one undoes itself
   !rollback                 the generation before
 
-/as admin speaks as somebody else ({team}); !help lists the commands; Ctrl-D ends, and leaves nothing behind.
+And while a deploy runs, break something: /kill bot, /kill homeserver, /cut host. It goes on, and tells you the end.
+
+/as admin speaks as somebody else ({team}); !help lists the commands, /help what else
+there is at this prompt; Ctrl-D ends, and leaves nothing behind.
 """
+_HELP = f"""\
+/as NAME           speak as somebody else: {", ".join(TEAM)}
+/log               the end of the bot's log
+{HELP}
+Ctrl-D             end all of it
+Anything else is said in the room; commands begin with an exclamation mark, like !help."""
 
 
 class Prompt:
     """A person at the terminal."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, homeserver: Homeserver, machine: Machine) -> None:
         self._stage = stage
         self._conversation = Conversation(stage)
+        self._troubles = Troubles(stage, homeserver, machine, _print)
         self._name = "deployer"
         self._open: dict[object, str] = {}
         self._session: PromptSession[str] = PromptSession()
@@ -51,6 +66,7 @@ class Prompt:
                     task.add_done_callback(tasks.discard)
             for task in tasks:
                 task.cancel()
+            await self._troubles.close()
         return 0
 
     async def _line(self) -> str | None:
@@ -69,10 +85,17 @@ class Prompt:
         match line.split():
             case ["/as", name] if name in TEAM:
                 self._name = name
+            case ["/as", *_]:
+                _print(f"Say who speaks: /as NAME, one of {', '.join(TEAM)}.")
             case ["/log"]:
-                print(self._stage.log.read_text(errors="replace")[-4000:])  # noqa: T201 - the terminal is what this is for
+                _print(self._stage.log.read_text(errors="replace")[-4000:])
+            case ["/help"]:
+                _print(_HELP)
             case _:
-                print(f"There is /as NAME ({', '.join(TEAM)}) and /log. Commands begin with an exclamation mark.")  # noqa: T201 - as above
+                try:
+                    self._troubles.order(line)
+                except OpsbotError as error:
+                    _print(str(error))
 
     async def _say(self, name: str, words: str) -> None:
         key = object()
@@ -84,7 +107,14 @@ class Prompt:
         within = _WITHIN if words.startswith("!") or "opsbot" in words.lower() else _TALK
         try:
             exchange = await self._conversation.ask(name, words, within=within, show=show)
+        except SpeakerError as error:
+            _print(f"(not said: {error})")
+            return
         finally:
             self._open.pop(key, None)
         if exchange.answers or within == _WITHIN:
-            print(shown(exchange) if exchange.answers else "(no answer)")  # noqa: T201 - as above
+            _print(shown(exchange) if exchange.answers else "(no answer)")
+
+
+def _print(words: str) -> None:
+    print(words)  # noqa: T201 - the terminal is what this is for

@@ -17,6 +17,10 @@ class SpeakerError(OpsbotError):
     """The homeserver refused what a speaker wanted."""
 
 
+class AwayError(SpeakerError):
+    """The homeserver is away; say it again when it is back."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Line:
     """A message as a person sees it in a room: with its last edit."""
@@ -78,11 +82,17 @@ class Speaker:
             yield speaker
 
     async def ask(self, method: str, path: str, content: Any = None, **query: str | int) -> Any:
-        """Ask the client-server API and return its answer. Raises SpeakerError with the homeserver's words."""
+        """Ask the client-server API and return its answer.
+
+        Raises SpeakerError with the homeserver's words, AwayError when it does not answer.
+        """
         address = f"/_matrix/client/v3/{path}"
         body = {} if content is None and method != "GET" else content
-        async with self._session.request(method, address, json=body, params=query) as answer:
-            result = await answer.json()
+        try:
+            async with self._session.request(method, address, json=body, params=query) as answer:
+                result = await answer.json()
+        except aiohttp.ClientError as error:
+            raise AwayError from error
         if not answer.ok:
             raise SpeakerError(f"{path}: {answer.status} {result.get('errcode')}: {result.get('error')}")
         return result

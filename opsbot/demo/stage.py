@@ -1,6 +1,7 @@
 """A team, a room and a bot: the world of the demo, and of the tests that tell a whole story."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from opsbot.demo.homeserver import Homeserver
-from opsbot.demo.speaker import Speaker
+from opsbot.demo.speaker import AwayError, Speaker
 from opsbot.errors import OpsbotError
 from opsbot.model import Json
 from opsbot.standin import launchers
@@ -163,9 +164,10 @@ class Stage:
     async def _joined(self) -> None:
         watcher = self.people["admin"]
         while True:
-            members = await watcher.ask("GET", f"rooms/{self.room_id}/joined_members")
-            if any(account.startswith("@opsbot") for account in members["joined"]):
-                return
+            with contextlib.suppress(AwayError):
+                members = await watcher.ask("GET", f"rooms/{self.room_id}/joined_members")
+                if any(account.startswith("@opsbot") for account in members["joined"]):
+                    return
             await asyncio.sleep(0.1)
 
     async def stop_bot(self) -> None:
@@ -189,10 +191,12 @@ class Stage:
     async def kill_bot(self) -> None:
         """Kill the bot, as kill -9 does."""
         bot, self._bot = self._bot, None
-        if bot is not None and bot.stdin is not None:
+        if bot is None or bot.stdin is None:
+            return
+        if bot.returncode is None:
             bot.kill()
-            await bot.wait()
-            bot.stdin.close()
+        await bot.wait()
+        bot.stdin.close()
 
 
 async def _person(homeserver: Homeserver, name: str, stack: AsyncExitStack) -> Speaker:

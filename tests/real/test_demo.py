@@ -1,7 +1,11 @@
 import asyncio
 import os
+import pty
 import re
+import sqlite3
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +23,9 @@ VARIES = (
     (r"just now|\d+ \w+ ago", "AGE"),
     (r"[ \t]+", " "),
 )
+
+#: How a terminal is told where to write.
+ESCAPES = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]")
 
 
 def steady(text: str) -> str:
@@ -60,6 +67,86 @@ async def demo(script: Path, folder: Path) -> tuple[int | None, str, str]:
     return process.returncode, said.decode(), problems.decode()
 
 
+class Terminal:
+    """A person at the prompt of the demo, whose files are in a FOLDER."""
+
+    def __init__(self, line: int, folder: Path) -> None:
+        self._line = line
+        self._folder = folder
+        self.seen = ""
+        os.set_blocking(line, False)
+        asyncio.get_running_loop().add_reader(line, self._read)
+
+    def _read(self) -> None:
+        try:
+            self.seen += ESCAPES.sub("", os.read(self._line, 65536).decode(errors="replace"))
+        except OSError:  # the other end is closed
+            asyncio.get_running_loop().remove_reader(self._line)
+
+    def type(self, words: str) -> None:
+        """Type a line."""
+        os.write(self._line, f"{words}\r".encode())
+
+    async def until(self, words: str) -> None:
+        """Wait until WORDS stand on the screen, or have stood there."""
+        try:
+            async with asyncio.timeout(90):
+                while words not in self.seen:  # noqa: ASYNC110 - a terminal tells nobody
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            pytest.fail(f"{words!r} was not seen: {self.seen[-4000:]!r}")
+
+    async def stage(self, job: int, stage: str) -> None:
+        """Wait until a job is at a stage."""
+        database = next(self._folder.glob("*/opsbot/opsbot.db"))
+        async with asyncio.timeout(90):
+            while True:
+                with closing(sqlite3.connect(database)) as opened:
+                    if opened.execute("SELECT stage FROM jobs WHERE number = ?", (job,)).fetchall() == [(stage,)]:
+                        return
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def terminal(folder: Path) -> AsyncIterator[Terminal]:
+    """Open the demo in a terminal; Ctrl-D ends it."""
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "opsbot", "demo"),
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(folder), "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    person = Terminal(ours, folder)
+    try:
+        yield person
+        os.write(ours, b"\x04")
+        assert await asyncio.wait_for(process.wait(), 60) == 0, person.seen[-2000:]
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        asyncio.get_running_loop().remove_reader(ours)
+        os.close(ours)
+
+
+def running(folder: Path) -> list[str]:
+    """Return the ids of the processes that are the bot of a demo in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in line and "opsbot run" in line:
+            found.append(path.parent.name)
+    return found
+
+
 async def test_the_demo_is_what_readme_shows_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """The conversation in README is what the demo says today; afterwards no process and no file of it is left."""
     folder = tmp_path / "temporary"
@@ -71,6 +158,36 @@ async def test_the_demo_is_what_readme_shows_and_leaves_nothing_behind(tmp_path:
     assert steady(said) == steady(transcript())
     assert list(folder.iterdir()) == []
     assert left_behind(folder) == []
+
+
+async def test_what_is_broken_at_the_prompt_loses_no_deploy(tmp_path: Path) -> None:
+    """With bot, host and homeserver taken away at the prompt while a job runs, it goes on, and has one true end."""
+    async with terminal(tmp_path) as person:
+        await person.until("deployer>")
+        person.type("/kill moon")
+        await person.until("There is no moon here to kill. There is `/kill bot` and `/kill homeserver`.")
+
+        person.type("!deploy hello-bot")
+        await person.stage(1, "prepare")
+        first = running(tmp_path)
+        person.type("/kill bot")
+        person.type("/cut host 8")
+        await person.until("(the bot runs again)")
+        assert running(tmp_path)
+        assert running(tmp_path) != first
+        await person.until("; on main. (#1, deployer)")
+
+        person.type("!rollback")
+        await person.stage(2, "activate")
+        person.type("/kill homeserver")
+        await person.until("(the homeserver runs again)")
+        await person.until("held until deployed on purpose: hello-bot. (#2, deployer)")
+
+    told = [line for line in person.seen.splitlines() if "(#1, deployer)" in line or "(#2, deployer)" in line]
+    assert len(told) == 2
+    assert "runs on `ops-jrz1`: generation 32, before " in told[0]
+    assert "Generation 31 runs on `ops-jrz1` again" in told[1]
+    assert left_behind(tmp_path) == []
 
 
 async def test_a_script_with_a_bad_line_names_it(tmp_path: Path) -> None:
