@@ -137,6 +137,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
         "verb", choices=sorted({row.unit.removeprefix("opsbot-") for row in VERBS.values() if row.unit})
     )
     of_unit.add_argument("job")
+    commands.add_parser("check", help="only read the configuration, and say what is wrong with it")
     commands.add_parser("list", help="list the newest jobs")
     for name, text in (
         ("state", "show a job"),
@@ -166,6 +167,8 @@ def main(argv: list[str] | None = None) -> int:
         config = load(arguments.config)
         job = grammar.job(arguments.job) if hasattr(arguments, "job") else ""
         match arguments.command:
+            case "check":
+                _say(f"{arguments.config} is well.")
             case "unit":
                 _work().unit(config, arguments.verb, job)
             case "list":
