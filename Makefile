@@ -39,8 +39,10 @@ lint: $(READY) ## run ruff and mypy
 bench: $(READY) ## measure it beside a plain loop (half an hour; writes docs/performance.md); QUICK=1 for small numbers, SCENARIOS='deploy burst' for some
 	@$(BIN)/python -m bench $(if $(QUICK),--quick,--write) $(SCENARIOS)
 
-docs: $(READY) ## write docs/commands.md anew from the plugins, and README's transcript from the demo
+docs: $(READY) ## write docs/commands.md anew from the plugins, docs/options.md from the modules, and README's transcript from the demo
 	$(BIN)/opsbot commands --markdown > docs/commands.md
+	$(BIN)/python -m tests.nix.options > $(VENV)/options.md
+	cp $(VENV)/options.md docs/options.md
 	$(BIN)/opsbot demo --script docs/demo.txt > $(VENV)/transcript
 	sed -i '$$d' $(VENV)/transcript
 	awk '!inside; /<!-- transcript -->/ {inside = 1; print "```"; while ((getline line < "$(VENV)/transcript") > 0) print line} \

@@ -1,0 +1,128 @@
+import json
+import re
+import stat
+from pathlib import Path
+
+import yaml
+
+from opsbot.config import load
+from opsbot.onhost.config import load as load_host
+from opsbot.onhost.trees import DERIVED
+from tests.nix.evaluator import TOP, Evaluator
+from tests.nix.whole import system_with
+
+
+def test_the_whole_that_tests_change_is_a_system(nix: Evaluator) -> None:
+    """A host with what the modules ask for and nothing else is built."""
+    assert (nix.build(f"{system_with()}.system.build.toplevel") / "etc/opsbot/host.json").is_file()
+
+
+def test_the_example_is_a_system_of_no_warnings(nix: Evaluator, system: Path) -> None:
+    """The example host ops-jrz1 is built, and nothing about it is to be warned of."""
+    config = "outputs.nixosConfigurations.ops-jrz1.config"
+    assert nix.value(f"{config}.warnings") == []
+    assert {path.name for path in (system / "etc/systemd/system").glob("*.service")} >= {
+        "mautrix-slack.service",
+        "opsbot.service",
+        *(path.name for path in (TOP / "nix/units").glob("*.service")),
+    }
+
+
+def test_the_example_is_a_configuration_of_bot_and_host(system: Path) -> None:
+    """What the example host tells its bot and its helper is what these take."""
+    bot = load(system / "etc/opsbot/config.yaml", {})
+    host = load_host(system / "etc/opsbot/host.json")
+    assert bot.homeserver.user == "@opsbot:clarun.xyz"
+    assert list(bot.hosts) == [host.host] == ["ops-jrz1"]
+    assert bot.bridge is not None
+    assert bot.bridge.team == "T0TEAM"
+    units = {unit for service in host.services.values() for unit in service.units}
+    assert {one.unit for one in bot.services.values()} - units == {"opsbot.service"}
+
+
+def test_the_files_of_the_host_go_in_as_they_are(system: Path) -> None:
+    """Units, rules, folders and the way in are those of the repository; only the list of restarts is filled in."""
+    pairs = {
+        "etc/systemd/system": TOP / "nix/units",
+        "etc/tmpfiles.d": TOP / "nix/tmpfiles",
+        "etc/polkit-1/rules.d": TOP / "nix/polkit",
+    }
+    for place, folder in pairs.items():
+        for source in (path for path in folder.iterdir() if path.suffix != ".in"):
+            assert (system / place / source.name).read_text() == source.read_text(), source.name
+    assert (system / "etc/ssh/sshd_config").read_text().endswith((TOP / "nix/ssh/opsbot.conf").read_text())
+    rules = (system / "etc/polkit-1/rules.d/11-opsbot-restart.rules").read_text()
+    listed = re.search(r"var units = (.*);", rules)
+    assert listed is not None
+    assert json.loads(listed[1]) == ["forgejo.service", "mautrix-slack.service", "nginx.service"]
+
+
+def test_sshd_gets_a_file_of_keys(system: Path) -> None:
+    """The bot's keys are a file that only root can write: sshd takes no link into a folder that others may write."""
+    keys = system / "etc/opsbot/authorized_keys"
+    assert not keys.is_symlink()
+    assert stat.S_IMODE(keys.stat().st_mode) == 0o444
+    assert keys.read_text().endswith(" opsbot\n")
+
+
+def test_the_users_are_those_of_units_and_folders(nix: Evaluator) -> None:
+    """Every user and group that a unit or a folder names is made; the one that runs checks is in no group of ours."""
+    config = "outputs.nixosConfigurations.ops-jrz1.config"
+    users, groups = nix.value(f"{config}.users.users"), set(nix.value(f"builtins.attrNames {config}.users.groups"))
+    units = "".join(path.read_text() for path in (TOP / "nix/units").iterdir())
+    folders = [line.split() for line in (TOP / "nix/tmpfiles/opsbot.conf").read_text().splitlines() if line[0] == "d"]
+    named = {*re.findall(r"^User=(.*)$", units, re.MULTILINE), *(row[3] for row in folders)} - {"root"}
+    assert named | {"opsbot-check"} <= users.keys()
+    assert {*re.findall(r"^Group=(.*)$", units, re.MULTILINE), *(row[4] for row in folders)} - {"root"} <= groups
+    assert users["opsbot"]["shell"] == "/bin/sh"
+    assert set(users["opsbot"]["extraGroups"]) == {"opsbot-state", "systemd-journal"}
+    assert users["opsbot-check"]["extraGroups"] == []
+    assert all(user["isSystemUser"] for name, user in users.items() if name != "root")
+
+
+def test_a_projects_pin_is_no_change_to_the_platform(system: Path) -> None:
+    """The module writes the pins where a plan expects them, so that a deploy of a project touches nothing else."""
+    assert all((system / name).exists() for name in DERIVED)
+
+
+def test_secrets_are_only_named(nix: Evaluator, system: Path) -> None:
+    """The bot is handed files of sops, by the names of its settings, and the example's list of secrets is complete."""
+    drop_in = (system / "etc/systemd/system/opsbot.service.d/overrides.conf").read_text()
+    handed = re.findall(r"^LoadCredential=(.*)$", drop_in, re.MULTILINE)
+    # The first takes back what stands in the unit itself.
+    assert handed[0] == ""
+    assert dict(line.split(":") for line in handed[1:]) == {
+        "bridge-secret": "/run/secrets/mautrix-slack-provisioning-secret",
+        **{name: f"/run/secrets/opsbot-{name}" for name in ("forge-token", "matrix-token", "slack-app-token")},
+        **{name: f"/run/secrets/opsbot-{name}" for name in ("slack-bot-token", "ssh-key")},
+    }
+    secrets = nix.value("builtins.attrNames outputs.nixosConfigurations.ops-jrz1.config.sops.secrets")
+    assert secrets == sorted(yaml.safe_load((TOP / "nix/example/secrets.yaml").read_text()))
+
+
+def test_a_changed_configuration_is_a_changed_unit(nix: Evaluator) -> None:
+    """The bot is restarted when its configuration is another, and only then."""
+    triggers = "systemd.services.opsbot.restartTriggers"
+    same, other = '{ networking.hostName = "other"; }', '{ services.opsbot.settings.prefix = "?"; }'
+    first, second, third = (
+        nix.value(f"map toString {system_with(*more)}.{triggers}") for more in ((), (same,), (other,))
+    )
+    assert first == second != third
+
+
+def test_a_project_is_two_lines(nix: Evaluator, tmp_path: Path) -> None:
+    """A project is an input of the platform and a name in a list: pin, repository, unit and service follow."""
+    original = {"type": "git", "url": "ssh://forgejo@git.ops.test/team/tea.git", "ref": "main"}
+    nodes = {"root": {"inputs": {"tea": "tea_2"}}, "tea_2": {"original": original}}
+    (tmp_path / "flake.lock").write_text(json.dumps({"nodes": nodes, "root": "root"}))
+    module = '{ systemd.services.tea.serviceConfig.ExecStart = "/bin/tea"; }'
+    inputs = f'{{ tea = {{ rev = "{"b" * 40}"; nixosModules.default = {module}; }}; }}'
+    project = f'outputs.lib.projects {{ inputs = {inputs}; lock = {tmp_path}/flake.lock; names = [ "tea" ]; }}'
+    system = nix.build(f"{system_with(project)}.system.build.toplevel")
+    host, bot = load_host(system / "etc/opsbot/host.json"), load(system / "etc/opsbot/config.yaml", {})
+    assert host.projects["tea"].remote.url == original["url"]
+    assert host.projects["tea"].units == ("tea.service",)
+    assert json.loads((system / "etc/opsbot/pins.json").read_text()) == {"tea": "b" * 40}
+    assert bot.projects["tea"].host == "nixos"
+    assert bot.services["tea"].unit == "tea.service"
+    assert (system / "etc/systemd/system/tea.service").is_file()
