@@ -129,7 +129,7 @@ class App:
                 outbox=outbox,
                 audit=Audit(database),
                 chat=edge,
-                slack=slack_link(config, credentials, database),
+                slack=slack_link(config, credentials, database, courier=edge, clock=SystemClock()),
                 outside=await stack.enter_async_context(prober(config)),
                 forge=forgejo(config, credentials),
                 engine=engine,

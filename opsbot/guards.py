@@ -27,5 +27,5 @@ def guards(
         Console(site, records, since=since).run(),
         Witness(site, Memory(database)).run(),
         reboots.watch(site),
-        SlackWatch(site).run(),
+        SlackWatch(site, Memory(database)).run(),
     )

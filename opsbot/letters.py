@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from opsbot.model import Message, Post
+from opsbot.bridged import Portal
+from opsbot.model import Message, Post, Text
 from opsbot.ports import Outbox
 
 #: Where in the stream of events the bot is.
@@ -66,6 +67,25 @@ class Receipts(Protocol):
 
     async def note(self, receipts: Sequence[Receipt]) -> None:
         """Take in what was said of events; of what was said before, nothing changes."""
+        ...
+
+
+class Courier(Protocol):
+    """The homeserver as the gate to the channels of Slack. Raises ChatUnreachableError when it is away."""
+
+    async def portals(self) -> Sequence[Portal]:
+        """Return the channels whose rooms the bot is in."""
+        ...
+
+    async def hand_in(self, room_id: str, text: Text, *, edits: str | None) -> str:
+        """Say something in a channel, past the outbox, in place of the event EDITS; return the event that it became.
+
+        Raises ChatRefusedError.
+        """
+        ...
+
+    async def word_of(self, event_id: str, *, within: float) -> Receipt:
+        """Wait WITHIN so many seconds for the bridge's word of an event that was handed in; silence is a problem."""
         ...
 
 

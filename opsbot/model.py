@@ -55,17 +55,6 @@ class RoomFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Portal:
-    """A room that the bridge made for a channel of Slack."""
-
-    room_id: str
-    #: The channel's id, like C0OPS.
-    channel: str
-    #: What Slack calls it now, like #ops.
-    name: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Message:
     """A text that somebody said in a room."""
 

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable
 
+from opsbot.bridged import Portal
 from opsbot.config.neighbours import Bridge
-from opsbot.model import STRANGER, Json, Message, Person, Portal, RoomFacts
+from opsbot.model import STRANGER, Json, Message, Person, RoomFacts
 
 #: Slack's own voice looks like a member's.
 NOT_A_MEMBER = "uslackbot"

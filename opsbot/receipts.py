@@ -13,6 +13,7 @@ _FOR_GOOD = {
     "not_in_channel": "The app is not in the channel: type `/invite @opsbot` there.",
     "channel_not_found": "The app cannot see the channel: type `/invite @opsbot` there.",
     "is_archived": "The channel is archived.",
+    "is_inactive": "The channel is archived.",
     "missing_scope": "The app lacks a scope: put what `opsbot slack manifest` prints into it, and install it again.",
     "invalid_blocks": "Slack does not want what the bridge made of it.",
     "no_text": "Slack takes no empty message.",

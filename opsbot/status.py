@@ -71,9 +71,11 @@ async def _slack(site: Site, within: float) -> str:
     if site.slack is None:
         return ""
     try:
-        return await asyncio.wait_for(site.slack.wrong(), within)
+        wrong = await asyncio.wait_for(site.slack.wrong(), within)
     except TimeoutError:
         return f"The bridge did not answer within {within:.0f} s."
+    proof = None if wrong else await site.slack.tested()
+    return wrong if proof is None else proof.problem
 
 
 async def _certificate(site: Site, endpoint: str, within: float) -> float | str:

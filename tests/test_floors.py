@@ -22,6 +22,7 @@ FLOORS = {
         "snapshot",
         "happened",
         "footprint",
+        "bridged",
     ),
     "pure": (
         "commands",
@@ -59,6 +60,7 @@ FLOORS = {
         "health",
         "watched",
         "slackwatch",
+        "slacktest",
         "timetable",
         "hooks",
         "watchdog",

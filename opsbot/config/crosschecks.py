@@ -142,6 +142,11 @@ def _bridge(data: Mapping[str, Any]) -> Iterator[Finding]:
     bridge = _section(data, "bridge")
     if bool(bridge.get("url")) != bool(bridge.get("secret_file")):
         yield ("bridge",), "must have both url and secret_file, to ask the bridge how it is, or neither."
+    if bridge.get("test_channel") and not bridge.get("url"):
+        yield (
+            ("bridge", "test_channel"),
+            "is of no use while the bridge cannot be asked: give url and secret_file, too.",
+        )
     if bool(bridge.get("bot_token_file")) != bool(bridge.get("app_token_file")):
         yield ("bridge",), "must have both bot_token_file and app_token_file, for `opsbot slack login`, or neither."
 

@@ -190,6 +190,9 @@ SlackChannel = Annotated[
     str,
     _word(r"[CG][A-Z0-9]{2,20}|all", "must be a Slack channel id, in capitals, like C0OPS; or all, for every channel."),
 ]
+SlackChannelId = Annotated[
+    str, _word(r"[CG][A-Z0-9]{2,20}", "must be the id of one Slack channel, in capitals, like C0TEST.")
+]
 SlackTeam = Annotated[str, _word(r"[TE][A-Z0-9]{2,20}", "must be a Slack team id, in capitals, like T0TEAM.")]
 Prefix = Annotated[
     str,

@@ -47,6 +47,10 @@ class Bridge(Section):
     )
     channels: tuple[g.SlackChannel, ...] = Field(default=(), description="the Slack channels that the bot listens in")
 
+    test_channel: g.SlackChannelId | None = Field(
+        default=None, description="the Slack channel that is kept for the self-test, like C0TEST"
+    )
+
     def hears(self, channel: str) -> bool:
         """Tell whether commands may be given in a channel of this id; of a name like #ops, whether in any channel."""
         if channel.startswith("#"):

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from opsbot.errors import HostError
+from opsbot.errors import ChatUnreachableError, HostError
 from opsbot.jobs.work import ANSWERED, Order, Work
 from opsbot.model import JobKind, Json, Outcome, Probe
 from opsbot.render.jobs import failed_units
@@ -16,8 +16,10 @@ _LOOK = 2.0
 _SPARE = 10.0
 #: The services without which no message gets through.
 _SPEAKERS = ("homeserver", "opsbot")
-#: Seconds that a message may take to the homeserver.
-_SAID = 30.0
+#: Those without which no message gets to Slack.
+_CARRIERS = ("homeserver", "bridge")
+#: Seconds that a message may take to the homeserver, and from there to Slack.
+_SAID, _DELIVERED = 30.0, 10.0
 #: Letters of a reason that the host is told.
 _REASON = 200
 
@@ -27,7 +29,8 @@ async def look(work: Work) -> Json:
 
     async def step() -> Json:
         services = {name: probe.ok for name, probe in (await _probes(work)).items()}
-        return {"services": services, "chat": await work.progress.heard()}
+        slack = await _slack(work, within=_DELIVERED)
+        return {"services": services, "chat": await work.progress.heard(), "slack": slack == ""}
 
     return await work.run.step("look", step)
 
@@ -88,23 +91,45 @@ async def _verdict(work: Work, state: Json, before: Json, touched: frozenset[str
     services = work.site.config.services
     ours = {services[role].unit for role in _SPEAKERS if role in services}
     chat_counts = before["chat"] and not touched.isdisjoint(ours)
+    # A job that an older version began has not looked at Slack.
+    slack, carriers = before.get("slack"), {services[role].unit for role in _CARRIERS if role in services}
     while True:
         left = deadline - work.site.clock.now().timestamp()
         back = duration(max(left + _SPARE, 0.0))
         await work.progress.note("prove", f"the host goes back by itself in {back}")
         patience = max(min(_SAID, left), 1.0) if before["chat"] else 0.0
-        said, now = await asyncio.gather(work.progress.prove(within=patience), _probes(work))
+        word = _slack(work, within=max(min(_DELIVERED, left), 1.0)) if slack else _not_asked()
+        said, now, unsent = await asyncio.gather(work.progress.prove(within=patience), _probes(work), word)
         ill = {name: probe.problem for name, probe in now.items() if before["services"].get(name) and not probe.ok}
         guilty = {name for name in ill if services[name].unit in touched}
         faults = [*(state.get("faults") or []), *(f"{name}: {ill[name]}" for name in sorted(guilty))]
         warnings = [f"{name} is not well: {why}" for name, why in ill.items() if name not in guilty]
         if not said:
             (faults if chat_counts else warnings).append("no message got through to the room")
+        if unsent:
+            (warnings if touched.isdisjoint(carriers) else faults).append(f"no message got to Slack: {unsent}")
         if (who := await work.cancelled_by()) is not None:
             return {"why": f"{who} cancelled it", "warnings": warnings, "cancelled": True}
         if not faults or left <= 0 or state.get("faults"):
             return {"why": "; ".join(faults), "warnings": warnings}
         await work.site.clock.sleep(_LOOK)
+
+
+async def _slack(work: Work, *, within: float) -> str | None:
+    """Return what keeps messages from Slack, empty when the bridge says that one arrived; None: nobody can tell."""
+    slack = work.site.slack
+    if slack is None:
+        return None
+    try:
+        wrong = await slack.wrong()
+        proof = None if wrong else await slack.test(within=within)
+    except ChatUnreachableError as error:
+        return str(error)
+    return wrong or (None if proof is None else proof.problem)
+
+
+async def _not_asked() -> None:
+    """Say nothing of Slack: only what was well before is looked at."""
 
 
 async def _probes(work: Work) -> dict[str, Probe]:

@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 from uuid import uuid4
 
+from opsbot.bridged import Portal
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, OpsbotError
 from opsbot.happened import ChatBack, ChatLost, Event, Listener, Synced, nobody, nothing
 from opsbot.letters import Letters, Mailbox, Memory, Receipt, Receipts
 from opsbot.matrix.account import Account
 from opsbot.matrix.client import Client, ignored
+from opsbot.matrix.delivery import Delivery
 from opsbot.matrix.events import mapping, text
 from opsbot.matrix.lookback import Lookback
 from opsbot.matrix.patience import alive, pause, rest
@@ -19,7 +21,7 @@ from opsbot.matrix.rooms import Rooms
 from opsbot.matrix.sender import Sender
 from opsbot.matrix.settings import MatrixSettings
 from opsbot.matrix.sync import Hooks, Sync
-from opsbot.model import RoomFacts
+from opsbot.model import RoomFacts, Text
 
 log = logging.getLogger(__name__)
 
@@ -80,12 +82,14 @@ class MatrixEdge:
         #: Set when the first sync was taken in.
         self.ready = asyncio.Event()
         self._sender = Sender(settings, client=self._client, letters=outbox, is_portal=self.rooms.is_portal)
+        self._delivery = Delivery(self._client)
         hooks = Hooks(
             on_turn=on_turn,
             on_messages=on_messages,
             said=self._sender.said,
             tell=self._hear,
             receipts=receipts or Unminded(),
+            on_receipts=self._delivery.hear,
             on_refused=self._until_accepted,
         )
         self._sync = Sync(settings, client=self._client, inbox=inbox, rooms=self.rooms, hooks=hooks)
@@ -164,6 +168,21 @@ class MatrixEdge:
     async def room_id(self, name: str) -> str:
         """Return the id of a configured room. Raises ChatUnreachableError while nobody knows the id of its alias."""
         return await self.rooms.room_id(name)
+
+    async def portals(self) -> list[Portal]:
+        """Return the channels of Slack whose rooms the bot is in. Raises ChatUnreachableError."""
+        return await self.rooms.portals()
+
+    async def hand_in(self, room_id: str, text: Text, *, edits: str | None) -> str:
+        """Say something in a channel, past the outbox, in place of the event EDITS; return the event that it became.
+
+        Raises ChatUnreachableError or ChatRefusedError.
+        """
+        return await self._delivery.hand_in(room_id, text, edits=edits)
+
+    async def word_of(self, event_id: str, *, within: float) -> Receipt:
+        """Wait for the bridge's word of an event that was handed in."""
+        return await self._delivery.word_of(event_id, within=within)
 
     async def round_trip(self, room_id: str) -> float:
         """Send an event that no client shows through a room, and read it back; return the seconds that it took.

@@ -7,12 +7,13 @@ from collections import defaultdict
 from dataclasses import replace
 from time import monotonic
 
+from opsbot.bridged import Portal
 from opsbot.errors import ChatRefusedError, ChatUnreachableError
 from opsbot.letters import Letters, Memory
 from opsbot.matrix.client import Client
 from opsbot.matrix.events import FACT_TYPES, Batch, facts_of, listing, mapping, text
 from opsbot.matrix.settings import MatrixSettings
-from opsbot.model import Portal, Post, RoomFacts, Text
+from opsbot.model import Post, RoomFacts, Text
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from opsbot.model import Portal, RoomFacts
+from opsbot.bridged import Portal
+from opsbot.model import RoomFacts
 
 
 def nowhere(room: RoomFacts) -> Portal | None:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -55,6 +55,8 @@ class Hooks:
     tell: Listener
     #: Takes in what the bridge says of messages.
     receipts: Receipts
+    #: The same, for whoever waits for one of them.
+    on_receipts: Callable[[Sequence[Receipt]], None]
     #: The token was refused; returns when the homeserver may be asked again.
     on_refused: Callable[[], Awaitable[None]]
 
@@ -159,12 +161,16 @@ class Sync:
         heard = {room: line for room, line in batch.timelines.items() if room in self._rooms.listened}
         messages: list[Message] = []
         told: list[Receipt] = []
+        for room_id in batch.timelines.keys() - heard.keys():
+            # A channel may be kept for messages alone.
+            told += receipts_in(batch.timelines[room_id].events, bridge=self._settings.bridged.bot)
         for room_id, timeline in heard.items():
             read = partial(self._read, room_id=room_id, told=told)
             messages += await self._said(room_id, timeline, stored=stored, seen=seen.get(room_id), read=read)
         if told:
             # Before the position: a receipt that is seen twice changes nothing the second time.
             await self._hooks.receipts.note(told)
+            self._hooks.on_receipts(told)
         if heard or stored is None or stored[0] != batch.position:
             last = {room: _last(line) or seen.get(room, "") for room, line in heard.items()}
             await self._inbox.accept(messages, position=batch.position, seen=last)

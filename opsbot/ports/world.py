@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import datetime
 from typing import Protocol
 
+from opsbot.bridged import Portal, SlackProof
 from opsbot.model import Job, Json, Probe, RoomFacts, SlackLogin, SlackNews
 
 
@@ -89,6 +90,21 @@ class Slack(Protocol):
 
     async def news(self) -> SlackNews:
         """Return when something last came and went."""
+        ...
+
+    async def channels(self) -> Sequence[tuple[Portal, bool]]:
+        """Return the channels that the bot is in, and whether it listens there. Raises ChatUnreachableError."""
+        ...
+
+    async def test(self, *, within: float = 20.0) -> SlackProof | None:
+        """Send a message to Slack and wait for the bridge's word that it arrived; None without a channel for that.
+
+        Raises ChatUnreachableError while the homeserver is away.
+        """
+        ...
+
+    async def tested(self) -> SlackProof | None:
+        """Return what came of the last such test, if there was one."""
         ...
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from opsbot.bridged import Portal, SlackProof
 from opsbot.errors import ChatUnreachableError
 from opsbot.model import Probe, RoomFacts, SlackLogin, SlackNews
 
@@ -90,6 +91,10 @@ class FakeSlack:
     def __init__(self) -> None:
         self.trouble = ""
         self.said = SlackNews()
+        self.portals: list[tuple[Portal, bool]] = []
+        #: What comes of the next self-tests, and how many there were; None when there is no channel for it.
+        self.proof: SlackProof | None = None
+        self.tests = 0
 
     async def logins(self) -> Sequence[SlackLogin]:
         """Return one login, which is connected while there is no trouble."""
@@ -103,3 +108,17 @@ class FakeSlack:
     async def news(self) -> SlackNews:
         """Return what was set."""
         return self.said
+
+    async def channels(self) -> Sequence[tuple[Portal, bool]]:
+        """Return what was set."""
+        return self.portals
+
+    async def test(self, *, within: float = 20.0) -> SlackProof | None:
+        """Count it, and return what was set."""
+        del within
+        self.tests += 1
+        return self.proof
+
+    async def tested(self) -> SlackProof | None:
+        """Return what was set."""
+        return self.proof

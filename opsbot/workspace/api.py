@@ -137,6 +137,8 @@ class Api:
         """Change a message."""
         channel, text, blocks = self.channel(form), form.get("text", ""), self._blocks(form)
         post = self._own(channel, form, "cant_update_message")
+        if channel.archived:
+            raise RefusedError("is_inactive")
         check_message(text, blocks)
         self.weather.check()
         self.pace.update()

@@ -60,6 +60,8 @@ class Crossing:
     dora: Member
     adam: Member
     ops: Channel
+    #: The channel that is kept for the self-test.
+    kept: Channel
     #: Adam on Matrix, in the ops room of those.
     adam_there: Speaker
     #: The bot's own account, where a test speaks in its place.
@@ -211,6 +213,7 @@ def configuration(crossing: Crossing) -> Json:
             "bot": crossing.setup.bot,
             "team": crossing.team.id,
             "channels": ["all"],
+            "test_channel": crossing.kept.id,
             "url": crossing.setup.url,
             "secret_file": "bridge-secret",
             "bot_token_file": "slack-bot-token",
@@ -267,6 +270,7 @@ async def crossing(
             dora=people[1],
             adam=people[2],
             ops=ops,
+            kept=team.add_channel("bridge-test", *people),
             adam_there=adam,
             opsbot=await stack.enter_async_context(Speaker.with_token(homeserver.url, token)),
             room_id=await adam.create_room(f"@opsbot:{SERVER}", name="ops"),

@@ -1,19 +1,10 @@
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
 from opsbot.bot import Bot
+from opsbot.bridged import Portal, SlackProof
 from opsbot.model import SlackNews
-from opsbot.slackwatch import SlackWatch
 from opsbot.testing import Bench
-from opsbot.testing.bench import ROOM
-
-
-async def _letters(bench: Bench) -> AsyncIterator[str]:
-    """Yield what waits to be said in the first room."""
-    while (letter := await bench.letters.take(ROOM)) is not None:
-        yield letter.post.text.body
-        await bench.letters.mark_sent(letter.post.cause, f"${letter.post.cause}")
 
 
 async def test_bridge_tells_how_slack_is(bench: Bench) -> None:
@@ -44,27 +35,22 @@ async def test_without_its_address_the_bridge_is_not_asked(bench: Bench) -> None
     assert "bridge.url" in await bench.say("member", "!bridge")
 
 
-async def test_an_outage_is_told_once_and_its_end_with_its_times(bench: Bench) -> None:
-    """After a minute without Slack the first room learns why; when it is back, from when to when words may be lost."""
-    watch = SlackWatch(bench.site)
-    bench.slack.trouble = "The bridge cannot be reached: connection refused."
-    for _ in range(5):
-        await watch.look()
-        bench.clock.pass_time(30)
-    bench.slack.trouble = ""
-    await watch.look()
-    await watch.look()
-    letters = [letter async for letter in _letters(bench)]
-    assert ["since 12:00. The bridge cannot be reached" in one for one in letters] == [True, False]
-    assert "from 12:00 to 12:02" in letters[1]
+async def test_bridge_names_the_channels(bench: Bench) -> None:
+    """`!bridge` names the channels where the bot listens, and those where it would if the configuration did."""
+    ops = Portal(room_id="!1:x", channel="C0OPS", name="#ops")
+    bench.slack.portals = [(ops, True), (replace(ops, channel="C0LAB", name="#lab"), False)]
+    said = await bench.say("member", "!bridge")
+    assert "channels where I listen: `#ops`; not in `bridge.channels`: `#lab`" in said
 
 
-async def test_a_short_disturbance_is_nobodys_business(bench: Bench) -> None:
-    """What is over within a minute is not told."""
-    watch = SlackWatch(bench.site)
-    bench.slack.trouble = "The bridge did not answer within 20 s."
-    await watch.look()
-    bench.clock.pass_time(30)
-    bench.slack.trouble = ""
-    await watch.look()
-    assert [letter async for letter in _letters(bench)] == []
+async def test_bridge_tells_of_the_self_test(bench: Bench) -> None:
+    """`!bridge` shows what came of the last self-test, `!status` only one that failed."""
+    assert "self-test: none so far; it needs a channel of its own, `bridge.test_channel`" in await bench.say(
+        "member", "!bridge"
+    )
+    bench.slack.proof = SlackProof(at=bench.clock.now() - timedelta(minutes=3), seconds=0.44)
+    assert "✓ self-test, 3 minutes ago: Slack had the message after 0.4 s" in await bench.say("member", "!bridge")
+    assert "Slack" not in await bench.say("member", "!status")
+    bench.slack.proof = replace(bench.slack.proof, problem="The self-test did not reach Slack: is_archived.")
+    assert "✗ self-test, 3 minutes ago: The self-test did not reach Slack" in await bench.say("member", "!bridge")
+    assert "✗ Slack: The self-test did not reach Slack" in await bench.say("member", "!status")
