@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # Two tests at a time: most of them wait for servers.
 ARGS ?= -n 2 --dist worksteal
 
-.PHONY: help demo test test-system test-bridge faults lint bench docs lock clean
+.PHONY: help demo test test-system test-bridge faults snapshots lint bench docs lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1  \2/p' Makefile
@@ -30,6 +30,9 @@ test-bridge: $(READY) ## run the tests with Slack and a bridge; BRIDGE=/path/to/
 faults: $(READY) ## kill, cut, pause and fill what a deploy relies on, and look at each end; as root; FAULTS=200 for long, SEED=2, ONLY='3 17'
 	@$(BIN)/python -m tests.faults $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(PAUSE),--pause $(PAUSE)) \
 	  $(if $(ONLY),--only $(ONLY)) $(if $(FAULTS_FILE),--file '$(FAULTS_FILE)')
+
+snapshots: $(READY) ## write what Slack shows of every answer anew (tests/slack/seen); look at the difference
+	SNAPSHOTS=write $(BIN)/python -m pytest -q tests/slack
 
 lint: $(READY) ## run ruff and mypy
 	$(BIN)/ruff check

@@ -14,7 +14,7 @@ async def help_(ctx: Context, about: Words = NO_WORDS) -> Text:
     """List the commands, or explain one: `help deploy`."""
     prefix, commands = ctx.site.config.prefix, ctx.site.commands
     problems = ctx.site.problems if ctx.person.level >= Level.ADMIN else ()
-    asked = [word for word in about.split() if word.lower().strip(".!?") not in _FILLERS]
+    asked = [word for word in about.split() if word.lower().strip(".,!?") not in _FILLERS]
     if not asked:
         listed = [part for level in Level for part in _of_level(level, ctx)]
         return lines(*listed, words(f"`{prefix}help COMMAND` tells more."), *problems)

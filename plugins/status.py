@@ -1,6 +1,7 @@
 """How everything is: services, hosts, projects, generations."""
 
 from opsbot import Context, Text, command
+from opsbot.model import Level
 from opsbot.render.jobs import short
 from opsbot.render.status import status_text
 from opsbot.render.text import bold, lines, table, words
@@ -26,7 +27,7 @@ async def projects(ctx: Context) -> Text:
     known = ctx.site.config.projects
     if not known:
         return words("No project is configured.")
-    theirs = ctx.person.projects
+    theirs = ctx.person.projects if ctx.person.level >= Level.DEPLOYER else frozenset()
     rows = [(name, one.host, "yours" if theirs is None or name in theirs else "") for name, one in known.items()]
     return table([("project", "host", ""), *rows])
 

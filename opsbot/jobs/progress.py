@@ -110,7 +110,8 @@ class Progress:
     async def end(self, ending: Ending) -> None:
         """Store the end together with the last messages."""
         job, outcome, headline = self._job, ending.outcome, ending.headline
-        more = lines(await self._overridden(), ending.more)
+        parts = [part for part in (await self._overridden(), ending.more) if part is not None and part.body]
+        more = lines(*parts) if parts else None
         text = final_report(job, self._stages, outcome=outcome, headline=headline, more=more)
         closing = Post(cause=f"{job.id}:closing", room_id=job.room_id, text=closing_line(job, outcome, headline))
         posts = [first_words(job), self._edit("end", text), closing]

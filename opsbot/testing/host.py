@@ -39,8 +39,8 @@ class FakeHost(Told, Bystander):
         for one in self.generations:
             one["current"] = one["running"] = False
         number = 31 + len(self.generations)
-        found = {"generation": number, "system": system, "date": 0.0, "commit": commit, "pins": dict(pins), "job": None}
-        self.generations.insert(0, {**found, "proved": True, "current": True, "running": True})
+        found = {"generation": number, "system": system, "date": self.now(), "commit": commit, "job": None}
+        self.generations.insert(0, {**found, "pins": dict(pins), "proved": True, "current": True, "running": True})
         return number
 
     def add_generation(self, words: str) -> int:
@@ -244,7 +244,7 @@ class FakeHost(Told, Bystander):
         return self._begin(given, "publish", {"status": "published", "deployed": "pushed", "main": main})
 
     def _cancel(self, given: Json) -> Json:
-        parts = self.jobs.setdefault(given["job"], {})
-        if "prepare" not in parts:
+        if "prepare" not in self.jobs.get(given["job"], {}):
             raise HostError("There is no such job.", code="unknown")
+        self.at_work = False
         return self.state(given)

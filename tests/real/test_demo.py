@@ -10,35 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.transcripts import ROOT, shown_in, steady
+
 pytestmark = pytest.mark.real
-
-ROOT = Path(__file__).parents[2]
-
-#: What differs from run to run and from machine to machine.
-VARIES = (
-    (r"load .*|disks free: .*", "MEASURED"),
-    (r"\b[0-9a-f]{7}\b", "COMMIT"),
-    (r"\d+ min \d+ s|\d+ min|\d+(\.\d+)? s\b", "TIME"),
-    (r"\d+ ms( [\d.]+)?", "LATENCY"),
-    (r"just now|\d+ \w+ ago", "AGE"),
-    (r"[ \t]+", " "),
-)
 
 #: How a terminal is told where to write.
 ESCAPES = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]")
-
-
-def steady(text: str) -> str:
-    """Take away what varies."""
-    for pattern, word in VARIES:
-        text = re.sub(pattern, word, text)
-    return text.strip()
-
-
-def transcript() -> str:
-    """Return the conversation that README shows."""
-    shown = (ROOT / "README.md").read_text().partition("<!-- transcript -->")[2].partition("<!-- /transcript -->")[0]
-    return shown.replace("```", "").strip()
 
 
 def left_behind(folder: Path) -> list[str]:
@@ -155,7 +132,7 @@ async def test_the_demo_is_what_readme_shows_and_leaves_nothing_behind(tmp_path:
     status, said, problems = await demo(ROOT / "docs/demo.txt", folder)
 
     assert status == 0, problems
-    assert steady(said) == steady(transcript())
+    assert steady(said) == steady(shown_in("README.md"))
     assert list(folder.iterdir()) == []
     assert left_behind(folder) == []
 
