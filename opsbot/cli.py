@@ -125,8 +125,8 @@ def _authoring(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     commands.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="further folders of commands")
     commands.add_argument("--markdown", action="store_true", help="as the page of the manual, with the whole help")
     commands.set_defaults(do=_commands)
-    new = verbs.add_parser("new", help="write a plugin to begin with, and its test")
-    new.add_argument("what", choices=("plugin",), help="the only thing that there is to make")
+    new = verbs.add_parser("new", help="write a plugin or a project to begin with, and its test")
+    new.add_argument("what", choices=("plugin", "project"), help="a plugin of the bot, or something that it deploys")
     new.add_argument("name", metavar="NAME", help="its name: what it is about, in one word")
     new.add_argument("--folder", type=Path, default=Path(), metavar="FOLDER", help="where, instead of here")
     new.set_defaults(do=_new)
@@ -210,8 +210,12 @@ def _commands(chosen: argparse.Namespace) -> int:
 
 
 def _new(chosen: argparse.Namespace) -> int:
-    from opsbot.new import write_plugin  # noqa: PLC0415 - the other commands start faster without it
+    from opsbot.new import write_plugin, write_project  # noqa: PLC0415 - the other commands start faster without them
 
+    if chosen.what == "project":
+        made = write_project(chosen.name, chosen.folder)
+        sys.stdout.write(f"{made}\nTry it: cd {made} && python3 -m unittest discover src\nThen read README.md there.\n")
+        return 0
     plugin, test = write_plugin(chosen.name, chosen.folder)
     sys.stdout.write(f"{plugin}\n{test}\nTry it: pytest {test}\n")
     return 0

@@ -8,6 +8,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 
 from opsbot.demo.conversation import Conversation, Exchange
 from opsbot.demo.homeserver import Homeserver
+from opsbot.demo.projects import Projects
 from opsbot.demo.script import shown
 from opsbot.demo.speaker import SpeakerError
 from opsbot.demo.stage import TEAM, Stage
@@ -30,11 +31,12 @@ You are in a room with opsbot, as `deployer`. Try first:
 
 And while a deploy runs, break something: /kill bot, /kill homeserver, /cut host. It goes on, and tells you the end.
 
-/as admin speaks as somebody else ({team}); !help lists the commands, /help what else
-there is at this prompt; Ctrl-D ends, and leaves nothing behind.
+/as admin speaks as somebody else ({team}); /project PATH brings a project of yours;
+!help lists the commands, /help what else there is at this prompt; Ctrl-D ends, and leaves nothing behind.
 """
 _HELP = f"""\
 /as NAME           speak as somebody else: {", ".join(TEAM)}
+/project PATH      push what is in a folder; if it is new, add it to the platform by a pull request of two lines
 /log               the end of the bot's log
 {HELP}
 Ctrl-D             end all of it
@@ -47,6 +49,7 @@ class Prompt:
     def __init__(self, stage: Stage, homeserver: Homeserver, machine: Machine) -> None:
         self._stage = stage
         self._conversation = Conversation(stage)
+        self._projects = Projects(stage, homeserver, machine, _print)
         self._troubles = Troubles(stage, homeserver, machine, _print)
         self._name = "deployer"
         self._open: dict[object, str] = {}
@@ -67,6 +70,7 @@ class Prompt:
             for task in tasks:
                 task.cancel()
             await self._troubles.close()
+            await self._projects.close()
         return 0
 
     async def _line(self) -> str | None:
@@ -87,6 +91,10 @@ class Prompt:
                 self._name = name
             case ["/as", *_]:
                 _print(f"Say who speaks: /as NAME, one of {', '.join(TEAM)}.")
+            case ["/project"]:
+                _print("Say which folder it is in: /project PATH.")
+            case ["/project", *_]:
+                self._projects.begin(line.removeprefix("/project").strip())
             case ["/log"]:
                 _print(self._stage.log.read_text(errors="replace")[-4000:])
             case ["/help"]:

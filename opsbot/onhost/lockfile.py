@@ -52,6 +52,13 @@ def pin(lock: Lock, name: str) -> str:
     return rev
 
 
+def running_pin(lock: Lock, name: str) -> str:
+    """Return the commit that an input is pinned to in what runs; main may have one that does not run yet."""
+    if name not in lock["nodes"][lock["root"]].get("inputs", {}):
+        raise HostError("lock", f"What runs has no input {name}. If it is new on the platform: `!deploy platform`.")
+    return pin(lock, name)
+
+
 def pins(lock: Lock, inputs: Mapping[str, str]) -> dict[str, str]:
     """Return the commit of each project; INPUTS maps a project to its input. Those without a pin are left out."""
     found = {}

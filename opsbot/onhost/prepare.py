@@ -153,7 +153,7 @@ class Preparation:
     def _of_project(self, platform: Repository) -> Wanted:
         base, name = self.told["base_commit"], self.config.project(self.project).input
         old = lockfile.parse(platform.text(base, "flake.lock"))
-        before = lockfile.pin(old, name)
+        before = lockfile.running_pin(old, name)
         cache = self._cache(self.project)
         pin, ref = self._pin(cache, before)
         source = self._clone(platform, base)

@@ -103,16 +103,17 @@ def _phases(project: Project, source: Path, folder: Path, path: Path) -> Iterato
     yield "building"
     yield from _compile(project, library)
     yield from _wait(project.build_seconds)
-    if project.test:
+    if project.tests:
         yield "running tests"
-        yield from _run(library, "-m", "unittest", "-v", project.test)
+        yield from _run(library, "-m", "unittest", *project.tests)
     yield "installing"
     main = folder / "bin" / project.name
     main.parent.mkdir()
     command = shlex.join([sys.executable, "-E", "-S", "-u", f"{path}/lib/{project.main}"])
     main.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     main.chmod(0o755)
-    shutil.rmtree(library / "__pycache__", ignore_errors=True)
+    for compiled in [*library.rglob("__pycache__")]:
+        shutil.rmtree(compiled)
     yield "post-installation fixup"
     yield f"checking for references to /build/ in {path}..."
 

@@ -104,9 +104,26 @@ def fetch(store: Store, ref: Ref) -> dict[str, Any]:
     }
 
 
+_INPUT = re.compile(
+    r'^\s*(?:inputs\.)?(?P<name>[A-Za-z][\w-]*)(?:\.url\s*=|\s*=\s*\{\s*url\s*=)\s*"(?P<url>[^"]+)";(?P<rest>.*)$',
+    re.MULTILINE,
+)
+
+
 def inputs(flake: str) -> dict[str, str]:
-    """Read the inputs of a flake.nix that are written as `NAME.url = "…";`."""
-    return dict(re.findall(r'^\s*(?:inputs\.)?([A-Za-z][\w-]*)\.url\s*=\s*"([^"]+)";', flake, re.MULTILINE))
+    """Read the inputs of a flake.nix: lines like `NAME.url = "…";` or `NAME = { url = "…"; … };`."""
+    return {found["name"]: found["url"] for found in _INPUT.finditer(flake)}
+
+
+def followed(flake: str, name: str) -> dict[str, list[str]]:
+    """Return what an input takes from the flake itself, by `inputs.X.follows = "Y";`, as flake.lock has it."""
+    rest = next((found["rest"] for found in _INPUT.finditer(flake) if found["name"] == name), "")
+    return {own: [ours] for own, ours in re.findall(r'inputs\.([\w-]+)\.follows\s*=\s*"([\w-]+)";', rest)}
+
+
+def modules(flake: str) -> list[str]:
+    """Return the inputs whose module a flake.nix takes, each on a line of its own."""
+    return re.findall(r"^\s*inputs\.([\w-]+)\.nixosModules\.default$", flake, re.MULTILINE)
 
 
 def read_lock(folder: Path) -> Lock:
@@ -153,6 +170,8 @@ def relock(store: Store, flake: str, lock: Lock, overrides: Mapping[str, str]) -
         node = changed["nodes"].setdefault(known.setdefault(name, name), {"original": original.original})
         before = node.get("locked")
         node["locked"] = fetch(store, Ref.parse(overrides.get(name, url)))
+        if follows := followed(flake, name):
+            node["inputs"] = follows
         if before != node["locked"]:
             said += _told(name, before, node["locked"])
     return changed, said

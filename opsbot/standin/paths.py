@@ -55,6 +55,11 @@ class Layout:
         return self.root / "var/log/journal/system.jsonl"
 
     @property
+    def secrets(self) -> Path:
+        """The secrets of its services, a folder for each."""
+        return self.root / "run/secrets"
+
+    @property
     def boot_id(self) -> Path:
         """The id of this boot."""
         return self.root / "run/boot_id"
@@ -91,7 +96,10 @@ class Layout:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the machine was made with: `host`, `port` and `pace`, the seconds between two lines of a build log."""
+        """What the machine was made with: `host`, `port`, `pace` (seconds between two lines of a build log).
+
+        Later there may be `homeserver`, its address for the services.
+        """
         found: dict[str, Any] = json.loads((self.root / "etc/standin/settings.json").read_text())
         return found
 

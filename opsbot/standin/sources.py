@@ -1,6 +1,7 @@
-"""What a platform repository and a project repository say: `platform.json` and `service.json`."""
+"""What a platform repository and a project repository say: `platform.json`, `service.json` or `pyproject.toml`."""
 
 import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,14 +50,22 @@ class Project:
     description: str
     #: The Python file that is the service.
     main: str
-    #: A module of tests that the build runs.
+    #: A module of tests that the build runs, or a folder in which it finds them.
     test: str | None = None
+    tests_in: str | None = None
     type: str = "notify"
     restart: str = "no"
     #: Seconds until it is started again.
     restart_seconds: float = 0.1
     #: Seconds that its build takes beside its tests.
     build_seconds: float = 0.0
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """What unittest is told, so that the build runs them."""
+        if self.tests_in is not None:
+            return ("discover", "-v", self.tests_in)
+        return ("-v", self.test) if self.test is not None else ()
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -81,10 +90,33 @@ def read_platform(folder: Path) -> Platform:
 
 def read_project(folder: Path) -> Project:
     """Read a project from its tree. Raises NixError in the words of an evaluation that failed."""
+    if (folder / "pyproject.toml").exists() and not (folder / "service.json").exists():
+        return _read_package(folder / "pyproject.toml")
     try:
         return Project(**_read(folder / "service.json"))
     except TypeError as error:
         raise NixError(f"The option in '{folder}/service.json' does not exist or is missing: {error}") from error
+
+
+def _read_package(path: Path) -> Project:
+    """Read a project that is made from the template: a module below src, which is its program, and its tests."""
+    try:
+        said = tomllib.loads(path.read_text())["project"]
+        module, _, _ = said["scripts"][said["name"]].partition(":")
+        name, version, description = (str(said[key]) for key in ("name", "version", "description"))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise NixError(f"while parsing TOML: {error}, in '{path}'") from error
+    except KeyError as error:
+        raise NixError(f"attribute {error} missing in '{path}'") from error
+    return Project(
+        name=name,
+        version=version,
+        description=description,
+        main=f"src/{module}.py",
+        tests_in="src",
+        restart="on-failure",
+        restart_seconds=5.0,
+    )
 
 
 def check_syntax(folder: Path) -> None:

@@ -27,8 +27,8 @@ class SystemBuilder:
         Raises NixError when it cannot be evaluated, BuildError when a derivation fails.
         """
         check_syntax(source)
-        lock = flake.read_lock(source)
-        if unknown := flake.missing((source / "flake.nix").read_text(), lock):
+        text, lock = (source / "flake.nix").read_text(), flake.read_lock(source)
+        if unknown := flake.missing(text, lock):
             raise NixError(
                 f"input '{unknown[0]}' is not in the lock file and lock file changes are not allowed "
                 "due to '--no-update-lock-file'"
@@ -36,6 +36,7 @@ class SystemBuilder:
         platform = read_platform(source)
         if platform.host != host:
             raise NixError(f"flake does not provide attribute 'nixosConfigurations.\"{host}\"'")
+        platform = replace(platform, projects={**self._settings(text), **platform.projects})
         sources = {name: self._source(lock, name) for name in platform.projects}
         name = f"nixos-system-{host}-{platform.version}"
         try:
@@ -46,6 +47,15 @@ class SystemBuilder:
             self.builder.log(f"error: {error}")
             derivation = self.builder.store.path(f"{name}.drv", revision)
             raise NixError(f"1 dependencies of derivation '{derivation}' failed to build") from error
+
+    def _settings(self, text: str) -> dict[str, Mapping[str, str]]:
+        """Return what each module that a flake.nix takes gives its service, where platform.json says nothing else."""
+        layout = self.builder.store.layout
+        homeserver = str(layout.settings.get("homeserver", "http://127.0.0.1:6167"))
+        return {
+            name: {"homeserver": homeserver, "credentials_directory": str(layout.secrets / name)}
+            for name in flake.modules(text)
+        }
 
     def _source(self, lock: flake.Lock, name: str) -> Path:
         try:

@@ -44,6 +44,13 @@ def test_a_pin_is_the_commit_of_an_input() -> None:
         lockfile.pin(_both(OLD), "web-shop")
 
 
+def test_an_input_that_does_not_run_yet_comes_with_the_platform() -> None:
+    """Of a project that what runs does not have, the answer says how it comes there."""
+    assert lockfile.running_pin(_both(OLD), "hello-bot") == OLD
+    with pytest.raises(HostError, match=r"If it is new on the platform: `!deploy platform`\."):
+        lockfile.running_pin(_both(OLD), "web-shop")
+
+
 def test_an_input_that_follows_another_cannot_be_pinned() -> None:
     """An input of the platform that only follows another one has no pin of its own."""
     with pytest.raises(HostError, match="of its own"):

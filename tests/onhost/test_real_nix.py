@@ -119,7 +119,9 @@ async def test_an_input_that_the_platform_does_not_have_is_refused(machine: NixM
     bench.change_project("hello-bot", input="hello-bott")
     result = await bench.prepare("job1")
     assert (result["status"], result["error"]["code"]) == ("failed", "lock")
-    assert result["error"]["message"] == "The platform's flake.lock has no input hello-bott of its own."
+    assert result["error"]["message"] == (
+        "What runs has no input hello-bott. If it is new on the platform: `!deploy platform`."
+    )
     assert "system" not in result
 
 
