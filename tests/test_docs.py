@@ -12,15 +12,12 @@ from packaging.requirements import Requirement
 
 from opsbot import config, plugins
 from opsbot.commands import Command
+from tests.pages import PAGES, README, TOP, blocks, prose
 from tests.test_floors import BESIDE, FLOORS
 
-TOP = Path(__file__).parent.parent
-README = TOP / "README.md"
-PAGES = [README, *sorted((TOP / "docs").rglob("*.md"))]
 COMMANDS = plugins.load(plugins.home()).commands
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 #: Built from pieces, so that this file does not name what it looks for.
 _REGISTRIES = "|".join(
@@ -29,20 +26,15 @@ _REGISTRIES = "|".join(
 _WORKPLACES = "|".join(f"/{folder}/" for folder in ("wo" + "rk", "ro" + "ot", "Us" + "ers"))
 
 
-def blocks(page: Path, language: str = "") -> list[str]:
-    """Return the code blocks of a page that are marked with a language."""
-    return [text for mark, text in _BLOCK.findall(page.read_text()) if mark == language]
-
-
 def anchors(page: Path) -> set[str]:
     """Return what can be linked to in a page: its headings, the way Git forges name them."""
-    titles = re.findall(r"^#+ (.+)$", _BLOCK.sub("", page.read_text()), re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def broken_links(page: Path) -> Iterator[str]:
     """Yield the links of a page that lead nowhere in this repository."""
-    for link in _LINK.findall(_BLOCK.sub("", page.read_text())):
+    for link in _LINK.findall(prose(page)):
         if "://" in link:
             continue
         name, _, anchor = link.partition("#")
@@ -111,7 +103,8 @@ def test_readme_begins_with_what_a_newcomer_needs() -> None:
 def test_the_makefile_has_what_the_pages_name() -> None:
     """Every `make` target that a page names is one of the Makefile's."""
     targets = set(re.findall(r"^([\w./$()-]+):", (TOP / "Makefile").read_text(), re.MULTILINE)) | {".venv/ready"}
-    code = [text for page in PAGES for text in [*blocks(page), *re.findall(r"`([^`\n]+)`", page.read_text())]]
+    typed = [block.text for page in PAGES for block in blocks(page, "sh")]
+    code = [*typed, *(text for page in PAGES for text in re.findall(r"`([^`\n]+)`", prose(page)))]
     named = {target for text in code for target in re.findall(r"^make ([a-z./]\S*)", text, re.MULTILINE)}
     assert named - targets == set()
 
@@ -146,8 +139,8 @@ def test_the_floors_of_the_page_are_those_of_the_test() -> None:
 
 def test_the_examples_for_authors_work(tmp_path: Path) -> None:
     """The plugins and their conversations in docs/plugins.md work as they stand there, with a plain `pytest`."""
-    for text in blocks(TOP / "docs" / "plugins.md", "python"):
-        name, _, code = text.removeprefix("# ").partition("\n")
+    for block in blocks(TOP / "docs" / "plugins.md", "python"):
+        name, _, code = block.text.removeprefix("# ").partition("\n")
         (tmp_path / name).write_text(code)
     argv = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path))
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -159,10 +152,10 @@ def test_the_examples_for_authors_work(tmp_path: Path) -> None:
 
 def test_the_configuration_for_authors_is_one() -> None:
     """The keys in docs/plugins.md are keys of the configuration."""
-    (text,) = blocks(TOP / "docs" / "plugins.md", "yaml")
+    (block,) = blocks(TOP / "docs" / "plugins.md", "yaml")
     example = (TOP / "config.example.yaml").read_text().replace("#ops:clarun.xyz", "#ops:example.org")
     kept = re.sub(r"(?m)^(plugins|listen): .*$", "", example)
-    assert config.parse(kept + text).hooks["kettle"].room == "#ops:example.org"
+    assert config.parse(kept + block.text).hooks["kettle"].room == "#ops:example.org"
 
 
 def test_nothing_names_where_it_was_made() -> None:
