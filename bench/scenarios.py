@@ -21,12 +21,12 @@ class Scenario:
 
 SCENARIOS = {
     "round-trip": Scenario(about="from a command to its answer, as its sender sees it", run=talk.round_trip),
-    "burst": Scenario(about="five people talk at once in five rooms", run=talk.burst),
-    "away": Scenario(about="commands are said while the bot is down", run=talk.away),
-    "kill": Scenario(about="the bot is killed in the middle of a burst, and started again", run=talk.kill),
+    "deploy": Scenario(about="`!deploy` and `!rollback` beside the same steps", run=jobs.deploy, beside="by hand"),
+    "status": Scenario(about="`!status` beside the slowest thing that it asks", run=jobs.status, beside="beside it"),
     "start": Scenario(about="from the start of the process to the first answer", run=weather.start),
     "outage": Scenario(about="from the homeserver's first answer to the first command answered", run=weather.outage),
-    "status": Scenario(about="`!status` beside the slowest thing that it asks", run=jobs.status, beside="beside it"),
-    "deploy": Scenario(about="`!deploy` and `!rollback` beside the same steps", run=jobs.deploy, beside="by hand"),
+    "kill": Scenario(about="the bot is killed in the middle of a burst, and started again", run=talk.kill),
+    "away": Scenario(about="commands are said while the bot is down", run=talk.away),
+    "burst": Scenario(about="five people talk at once in five rooms", run=talk.burst),
     "long-log": Scenario(about="a deploy whose build says very much", run=jobs.long_log, beside=""),
 }
