@@ -95,7 +95,7 @@ class Engine:
         self._workflow: Any = None
         self._scheduled: Any = None
         #: Jobs whose functions run, and how often in a row an open one was found without.
-        self._at_work: set[str] = set()
+        self._at_work: dict[str, asyncio.Task[Any] | None] = {}
         self._idle: Counter[str] = Counter()
 
     def launch(self, perform: Perform, on_tick: OnTick | None = None) -> None:
@@ -113,11 +113,11 @@ class Engine:
         DBOS(config=config)
 
         async def job(job_id: str) -> None:
-            self._at_work.add(job_id)
+            self._at_work[job_id] = asyncio.current_task()
             try:
                 await perform(job_id, DurableRun())
             finally:
-                self._at_work.discard(job_id)
+                self._at_work.pop(job_id, None)
 
         async def tick(at: datetime, schedule: str) -> None:
             if on_tick is not None:
@@ -209,6 +209,9 @@ class Engine:
         if self._launched:
             self._launched = False
             DBOS.destroy(workflow_completion_timeout_sec=0)
+            # What it leaves at work would find the database and the hosts closed, and complain.
+            for task in filter(None, list(self._at_work.values())):
+                task.get_loop().call_soon_threadsafe(task.cancel)
 
 
 def _lost(status: WorkflowStatus | None) -> str | None:
