@@ -67,7 +67,9 @@
       });
 
       checks = each (pkgs: import ./nix/checks.nix { inherit self lib pkgs; });
-      devShells = each (pkgs: { default = pkgs.callPackage ./nix/shell.nix { }; });
+      devShells = each (pkgs: {
+        default = pkgs.callPackage ./nix/shell.nix { };
+      });
       formatter = each (pkgs: pkgs.nixfmt-tree);
     };
 }

@@ -153,7 +153,10 @@ in
     systemd.services.opsbot = {
       wantedBy = [ "multi-user.target" ];
       restartTriggers = [ configFile ];
-      serviceConfig.LoadCredential = [ "" ] ++ lib.mapAttrsToList (name: file: "${name}:${file}") cfg.credentials;
+      serviceConfig.LoadCredential = [
+        ""
+      ]
+      ++ lib.mapAttrsToList (name: file: "${name}:${file}") cfg.credentials;
     };
   };
 }

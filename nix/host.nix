@@ -7,6 +7,7 @@
 }:
 let
   cfg = config.services.opsbot-host;
+  ssh = config.services.openssh.settings;
   format = pkgs.formats.json { };
   inherit (lib) mkOption types;
   inherit (import ./types.nix { inherit lib; }) secretFile;
@@ -117,6 +118,18 @@ in
         '';
       }
       {
+        assertion = ssh.AllowUsers or null == null || lib.elem "opsbot" ssh.AllowUsers;
+        message = ''
+          services.openssh.settings.AllowUsers leaves out `opsbot`: sshd would let the bot in no more. Add it.
+        '';
+      }
+      {
+        assertion = ssh.AllowGroups or null == null || lib.elem "opsbot" ssh.AllowGroups;
+        message = ''
+          services.openssh.settings.AllowGroups leaves out `opsbot`: sshd would let the bot in no more. Add it.
+        '';
+      }
+      {
         assertion = unknown == [ ];
         message = ''
           services.opsbot-host.pins has ${lib.concatStringsSep ", " unknown}, which services.opsbot-host.settings.projects lacks.
@@ -135,10 +148,14 @@ in
 
     users.users = {
       # With a shell: sshd runs the forced command by it.
-      opsbot = systemUser "opsbot" [
-        "opsbot-state"
-        "systemd-journal"
-      ] // { shell = "/bin/sh"; };
+      opsbot =
+        systemUser "opsbot" [
+          "opsbot-state"
+          "systemd-journal"
+        ]
+        // {
+          shell = "/bin/sh";
+        };
       opsbot-prepare = systemUser "opsbot-prepare" [ "opsbot-state" ];
       opsbot-publish = systemUser "opsbot-publish" [ "opsbot-state" ];
       # Runs the commands of checks, and is in no group of ours.

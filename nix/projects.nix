@@ -12,7 +12,8 @@ let
   inherit (builtins.fromJSON (builtins.readFile lock)) nodes;
   original = name: nodes.${nodes.root.inputs.${name}}.original;
   at =
-    host: { owner, repo, ... }:
+    host:
+    { owner, repo, ... }:
     "https://${host}/${owner}/${repo}.git";
   addresses = {
     git = { url, ... }: url;
@@ -22,7 +23,8 @@ let
   address =
     name:
     (addresses.${(original name).type}
-      or (throw "The input ${name} must be of type git, github or gitlab, for opsbot to pin it."))
+      or (throw "The input ${name} must be of type git, github or gitlab, for opsbot to pin it.")
+    )
       (original name);
   each = lib.genAttrs names;
 in
@@ -41,6 +43,8 @@ in
       host = lib.mkDefault config.networking.hostName;
       services = lib.mkDefault [ name ];
     });
-    services = each (name: { unit = lib.mkDefault "${name}.service"; });
+    services = each (name: {
+      unit = lib.mkDefault "${name}.service";
+    });
   };
 }

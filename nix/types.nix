@@ -5,6 +5,7 @@
   secretFile = lib.types.strMatching "/.+" // {
     name = "secretFile";
     description = "full path of a file outside of the Nix store";
-    check = value: builtins.isString value && lib.hasPrefix "/" value && !lib.hasPrefix builtins.storeDir value;
+    check =
+      value: builtins.isString value && lib.hasPrefix "/" value && !lib.hasPrefix builtins.storeDir value;
   };
 }

@@ -4,7 +4,8 @@ let
   bot = config.services.opsbot;
   host = config.services.opsbot-host;
   # Each credential of the bot's is a secret of its own, but for the one that it shares with the bridge.
-  secret = name: if name == "bridge-secret" then "mautrix-slack-provisioning-secret" else "opsbot-${name}";
+  secret =
+    name: if name == "bridge-secret" then "mautrix-slack-provisioning-secret" else "opsbot-${name}";
   credentials = lib.optionals bot.enable bot.wanted;
 in
 {

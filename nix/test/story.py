@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
+_GONE = "/run/systemd/system/opsbot.service.d"
+
 
 class Machine(Protocol):
     """What both drivers can do: run a command of the shell as root, once or until it ends with 0."""
@@ -39,14 +41,16 @@ def story(machine: Machine, commit: Callable[[str], object]) -> None:
     greets("1.1")
     assert machine.succeed("readlink -f /run/current-system") == second
 
-    # The bot is gone while the host activates: nobody confirms, and the host goes back by itself.
+    # The bot is gone while the host activates: nobody confirms, and the host goes back by itself. Without the condition
+    # the switch would start the bot again, like everything that is wanted and does not run.
     commit("1.2")
-    machine.succeed("room say admin '!deploy hello-bot'")
+    machine.succeed(f"mkdir -p {_GONE} && printf '[Unit]\nConditionPathExists=/bots\n' > {_GONE}/gone.conf")
+    machine.succeed("systemctl daemon-reload && room say admin '!deploy hello-bot'")
     machine.wait_until_succeeds("systemctl list-units --plain 'opsbot-activate@*' | grep -q activating", timeout=180)
     machine.succeed("systemctl stop opsbot.service")
     greets("1.2")
     greets("1.1")
-    machine.succeed("systemctl start opsbot.service")
+    machine.succeed(f"rm -r {_GONE} && systemctl daemon-reload && systemctl start opsbot.service")
     assert "Nobody confirmed" in machine.wait_until_succeeds("room closing 3", timeout=180)
     assert machine.succeed("readlink -f /nix/var/nix/profiles/system") == second
 

@@ -24,6 +24,8 @@ def test_a_wrong_configuration_is_no_system(nix: Evaluator) -> None:
         ('{ services.opsbot.settings.credentials = "/srv"; }', "use services.opsbot.credentials"),
         ('{ services.opsbot.credentials.matrix-token = builtins.storeDir + "/x"; }', "outside of the Nix store"),
         ("{ services.opsbot-host.authorizedKeys = lib.mkForce [ ]; }", "nobody could ask this host"),
+        ('{ services.openssh.settings.AllowUsers = [ "dan" ]; }', "AllowUsers leaves out `opsbot`"),
+        ('{ services.openssh.settings.AllowGroups = [ "wheel" ]; }', "AllowGroups leaves out `opsbot`"),
         (f'{{ services.opsbot-host.pins.tea = "{"a" * 40}"; }}', "settings.projects lacks"),
         ('{ platform.bridges.slack.settings.bridge.permissions = lib.mkForce { "*" = "relay"; }; }', "names nobody"),
         ('{ platform.bridges.slack.settings.homeserver.domain = "example.com"; }', "exit code 11"),

@@ -129,5 +129,5 @@ async def _team(debian: Debian, secret: str) -> None:
         room = await admin.create_room(*invited, name="ops", room_alias_name=ROOM[1:].partition(":")[0])
         for person in others:
             await person.join(room)
-    (debian.root / "srv/team.json").write_text(json.dumps({"room": room, "tokens": tokens}))
+    (debian.root / "srv/team.json").write_text(json.dumps({"url": URL, "room": room, "tokens": tokens}))
     debian.run("systemctl", "restart", "opsbot.service")

@@ -10,7 +10,10 @@ let
     }:
     lib.evalModules {
       modules = [ ./nixos.nix ] ++ modules;
-      specialArgs = { inherit pkgs; } // specialArgs;
+      specialArgs = {
+        inherit pkgs;
+      }
+      // specialArgs;
     };
   flake = import (top + "/flake.nix");
   self = outputs // {
@@ -20,7 +23,9 @@ let
   outputs = flake.outputs {
     inherit self;
     nixpkgs = {
-      lib = lib // { inherit nixosSystem; };
+      lib = lib // {
+        inherit nixosSystem;
+      };
       legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" ] (_: pkgs);
     };
     sops-nix.nixosModules.sops = ./sops.nix;

@@ -19,7 +19,12 @@ let
   long =
     module:
     if module ? config || module ? options then
-      { imports = [ ]; options = { }; config = { }; } // module
+      {
+        imports = [ ];
+        options = { };
+        config = { };
+      }
+      // module
     else
       {
         imports = module.imports or [ ];
@@ -83,9 +88,7 @@ let
       wrong = filter (value: !type.check value) found;
     in
     if wrong != [ ] then
-      throw "The option ${where loc} is not of the type ${type.description}: ${
-        builtins.toJSON (builtins.head wrong)
-      }"
+      throw "The option ${where loc} is not of the type ${type.description}: ${builtins.toJSON (builtins.head wrong)}"
     else
       type.merge loc found;
 
@@ -140,7 +143,10 @@ let
     a
     // mapAttrs (
       name: inner:
-      if a ? ${name} && kind inner != "option" && kind a.${name} != "option" then join a.${name} inner else inner
+      if a ? ${name} && kind inner != "option" && kind a.${name} != "option" then
+        join a.${name} inner
+      else
+        inner
     ) b;
 
   evalModules =
@@ -150,7 +156,10 @@ let
       prefix ? [ ],
     }:
     let
-      args = { inherit lib config options; } // specialArgs;
+      args = {
+        inherit lib config options;
+      }
+      // specialArgs;
       all = concatMap (gather args) modules;
       freeforms = filter (one: one ? freeformType) (map (one: one // one.options) all);
       options = removeAttrs (foldl' (tree: one: join tree one.options) { } all) [ "freeformType" ];

@@ -1,6 +1,11 @@
 # What our modules set of NixOS, and no more: an option that stands here was looked up in nixpkgs. Of it a system is built as far
 # as opsbot is concerned: what is in /etc, the units, and the users.
-{ lib, pkgs, config, ... }:
+{
+  lib,
+  pkgs,
+  config,
+  ...
+}:
 let
   inherit (lib) mkOption types;
   option = type: mkOption { inherit type; };
@@ -14,8 +19,16 @@ let
     if builtins.isList one then
       lib.concatMapStrings (value key) one
     else
-      "${key}=${if one == true then "true" else if one == false then "false" else toString one}\n";
-  section = name: set: "[${name}]\n" + lib.concatMapStrings ({ name, value }: value name value) (lib.pairs set);
+      "${key}=${
+        if one == true then
+          "true"
+        else if one == false then
+          "false"
+        else
+          toString one
+      }\n";
+  section =
+    name: set: "[${name}]\n" + lib.concatMapStrings ({ name, value }: value name value) (lib.pairs set);
   render = key: set: lib.concatMapStrings (pair: value pair.name pair.value) (lib.pairs set);
   words = builtins.concatStringsSep " ";
   unitText =
@@ -28,7 +41,9 @@ let
       // lib.optionalAttrs (unit.startLimitIntervalSec != null) {
         StartLimitIntervalSec = unit.startLimitIntervalSec;
       }
-      // lib.optionalAttrs (unit.restartTriggers != [ ]) { X-Restart-Triggers = words unit.restartTriggers; }
+      // lib.optionalAttrs (unit.restartTriggers != [ ]) {
+        X-Restart-Triggers = words unit.restartTriggers;
+      }
     )
     + "[Service]\n"
     + render "" unit.serviceConfig;
@@ -73,6 +88,8 @@ in
     nix.gc.automatic = known types.bool false;
     nix.gc.options = known types.singleLineStr "";
     nix.settings.experimental-features = known (types.listOf types.str) [ ];
+    nix.settings.sandbox = known types.bool true;
+    nix.settings.substituters = known (types.listOf types.str) [ ];
     nixpkgs.hostPlatform = free;
     programs.ssh.knownHosts = free;
     security.acme.acceptTerms = known types.bool false;
@@ -81,7 +98,11 @@ in
     services.forgejo = {
       enable = known types.bool false;
       database.createDatabase = known types.bool false;
-      database.type = known (types.enum [ "sqlite3" "mysql" "postgres" ]) "sqlite3";
+      database.type = known (types.enum [
+        "sqlite3"
+        "mysql"
+        "postgres"
+      ]) "sqlite3";
       settings = free;
     };
     services.matrix-continuwuity.enable = known types.bool false;
@@ -95,12 +116,16 @@ in
       virtualHosts = free;
     };
     services.openssh.enable = known types.bool false;
+    services.openssh.hostKeys = list;
     services.openssh.extraConfig = known types.lines "";
     services.openssh.settings = free;
     services.postgresql.package = option types.package;
+    specialisation = known (types.attrsOf types.raw) { };
     system.configurationRevision = known (types.nullOr types.str) null;
     system.stateVersion = option types.str;
     system.build = free;
+    system.extraDependencies = list;
+    system.switch.enable = known types.bool true;
     systemd.packages = list;
     systemd.tmpfiles.packages = list;
     systemd.services = known (types.attrsOf (
@@ -118,6 +143,8 @@ in
     )) { };
     time.timeZone = known (types.nullOr types.str) null;
     users.groups = free;
+    virtualisation.cores = known types.int 1;
+    virtualisation.memorySize = known types.int 1024;
     users.users = free;
   };
 

@@ -26,7 +26,6 @@ let
     else if tree.internal or false then
       [ ]
     else
-      [ (row loc tree) ]
-      ++ (if tree.type.sub or null == null then [ ] else walk loc tree.type.sub);
+      [ (row loc tree) ] ++ (if tree.type.sub or null == null then [ ] else walk loc tree.type.sub);
 in
 walk loc tree

@@ -78,7 +78,16 @@ let
         meta.mainProgram = name;
         override = _: program name;
       };
-    inherit (lib.genAttrs [ "git" "gnumake" "nixfmt" "openssh" "postgresql" "postgresql_15" "uv" ] program)
+    inherit
+      (lib.genAttrs [
+        "git"
+        "gnumake"
+        "nixfmt"
+        "openssh"
+        "postgresql"
+        "postgresql_15"
+        "uv"
+      ] program)
       git
       gnumake
       nixfmt
@@ -102,8 +111,20 @@ let
     };
     python3Packages =
       lib.genAttrs [
-        "aiohttp" "asyncssh" "click" "croniter" "cryptography" "hatchling" "pdm-backend" "prometheus-client"
-        "prompt-toolkit" "psycopg" "pydantic" "python-dateutil" "pyyaml" "yarl"
+        "aiohttp"
+        "asyncssh"
+        "click"
+        "croniter"
+        "cryptography"
+        "hatchling"
+        "pdm-backend"
+        "prometheus-client"
+        "prompt-toolkit"
+        "psycopg"
+        "pydantic"
+        "python-dateutil"
+        "pyyaml"
+        "yarl"
       ] program
       // {
         sqlalchemy = program "sqlalchemy" // {
@@ -135,6 +156,16 @@ let
         ${attributes.buildPhase}
         ${attributes.installPhase}
         ${attributes.installCheckPhase}
+      '';
+    # A folder with what is asked of nixpkgs' own.
+    path = ./nixpkgs;
+    coreutils = program "coreutils";
+    writeShellScriptBin =
+      name: text:
+      runCommand name { inherit text; } ''
+        mkdir -p $out/bin
+        printf '#!/bin/sh\n%s\n' "$text" > $out/bin/${name}
+        chmod +x $out/bin/${name}
       '';
     testers.runNixOSTest = test: runCommand "vm-test" { } "touch $out" // { inherit test; };
   };

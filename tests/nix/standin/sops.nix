@@ -49,6 +49,8 @@ in
     };
   };
   config.sops.placeholder = lib.mkIf (config.sops.templates != { }) (
-    lib.mapAttrs (name: _: "<SOPS:${builtins.hashString "sha256" name}:PLACEHOLDER>") config.sops.secrets
+    lib.mapAttrs (
+      name: _: "<SOPS:${builtins.hashString "sha256" name}:PLACEHOLDER>"
+    ) config.sops.secrets
   );
 }

@@ -59,7 +59,8 @@ let
     };
     raw = type "anything" (_: true) { };
     lines = type "lines" isString { merge = _: concatStringsSep "\n"; };
-    strMatching = pattern: type "text like ${pattern}" (value: isString value && match pattern value != null) { };
+    strMatching =
+      pattern: type "text like ${pattern}" (value: isString value && match pattern value != null) { };
     enum = allowed: type "one of ${concatStringsSep ", " allowed}" (value: elem value allowed) { };
 
     nullOr =
@@ -120,7 +121,9 @@ let
       in
       type "submodule" (value: isAttrs value || isFunction value) {
         merge = loc: found: (evaluated (if loc == [ ] then "" else lib.last loc) loc found).config;
-        named = name: loc: found: (evaluated name loc (values found)).config;
+        named =
+          name: loc: found:
+          (evaluated name loc (values found)).config;
         empty = loc: (evaluated "" loc [ ]).config;
         sub = (evaluated "NAME" [ ] [ ]).options;
       };
