@@ -30,15 +30,8 @@
         opsbot-host = pkgs.callPackage ./nix/opsbot-host.nix { };
       });
 
-      # For the flake of a platform: the module that brings its projects.
-      lib.projects = import ./nix/projects.nix;
-
       nixosModules = {
-        # As a project of the platform's, opsbot is both.
-        default.imports = [
-          ./nix/bot.nix
-          ./nix/host.nix
-        ];
+        default = import ./nix/project.nix self;
         opsbot = ./nix/bot.nix;
         host = ./nix/host.nix;
         platform.imports = [
@@ -49,14 +42,25 @@
         ];
       };
 
-      # The platform that the documentation speaks of, to be read and copied.
-      nixosConfigurations.ops-jrz1 = lib.nixosSystem {
-        specialArgs = { inherit self; };
-        modules = [
-          self.nixosModules.platform
-          ./nix/example
-        ];
+      templates = {
+        project = {
+          path = ./nix/templates/project;
+          description = "A project of the team's: a service, its package, its module and its test.";
+        };
+        platform = {
+          path = ./nix/example;
+          description = "A whole platform on one machine, operated by opsbot.";
+        };
       };
+
+      # The platform that the documentation speaks of, as its own flake has it.
+      inherit
+        ((import ./nix/example/flake.nix).outputs {
+          inherit self nixpkgs;
+          opsbot = self;
+        })
+        nixosConfigurations
+        ;
 
       apps = each (pkgs: {
         demo = {

@@ -30,7 +30,7 @@
   # A database is taken to another major version by hand, never by a deploy.
   services.postgresql.package = pkgs.postgresql_15;
 
-  # `sops secrets.yaml` opens it. The copy here is not encrypted and names what must be in it.
+  # `sops secrets.yaml` opens it. The copy here is not encrypted: it names what must be in it. In yours the second line goes.
   sops.defaultSopsFile = ./secrets.yaml;
   sops.validateSopsFiles = false;
 

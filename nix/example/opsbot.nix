@@ -1,4 +1,4 @@
-# opsbot on ops-jrz1: the host's side, then the bot's. Each project stands in both, with two lines.
+# opsbot on ops-jrz1: the host's side, then the bot's. Projects bring what is to be said of them here.
 { config, ... }:
 let
   inherit (config.platform) domain;
@@ -13,13 +13,11 @@ in
     authorizedKeys = [
       "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKVurh84wQ2OoVPuJMJwJ4aCPBcZsEVZfuWIXEybRLDs opsbot"
     ];
-    # In a flake of yours: pins.hello-bot = inputs.hello-bot.rev;
     settings = {
       platform = {
         url = repository "ops-jrz1";
         push_url = repository "ops-jrz1";
       };
-      projects = { };
       services = {
         homeserver = {
           units = [ "continuwuity.service" ];
@@ -107,7 +105,6 @@ in
           http = "https://${domain}/_matrix/client/versions";
         };
         database.unit = "postgresql.service";
-        opsbot.unit = "opsbot.service";
       };
       certificates = [
         domain

@@ -36,8 +36,8 @@ def test_the_example_is_a_configuration_of_bot_and_host(system: Path) -> None:
     assert list(bot.hosts) == [host.host] == ["ops-jrz1"]
     assert bot.bridge is not None
     assert bot.bridge.team == "T0TEAM"
-    units = {unit for service in host.services.values() for unit in service.units}
-    assert {one.unit for one in bot.services.values()} - units == {"opsbot.service"}
+    checked = {unit for one in (*host.services.values(), *host.projects.values()) for unit in one.units}
+    assert {one.unit for one in bot.services.values()} <= checked
 
 
 def test_the_files_of_the_host_go_in_as_they_are(system: Path) -> None:
@@ -110,19 +110,26 @@ def test_a_changed_configuration_is_a_changed_unit(nix: Evaluator) -> None:
     assert first == second != third
 
 
-def test_a_project_is_two_lines(nix: Evaluator, tmp_path: Path) -> None:
-    """A project is an input of the platform and a name in a list: pin, repository, unit and service follow."""
-    original = {"type": "git", "url": "ssh://forgejo@git.ops.test/team/tea.git", "ref": "main"}
-    nodes = {"root": {"inputs": {"tea": "tea_2"}}, "tea_2": {"original": original}}
-    (tmp_path / "flake.lock").write_text(json.dumps({"nodes": nodes, "root": "root"}))
-    module = '{ systemd.services.tea.serviceConfig.ExecStart = "/bin/tea"; }'
-    inputs = f'{{ tea = {{ rev = "{"b" * 40}"; nixosModules.default = {module}; }}; }}'
-    project = f'outputs.lib.projects {{ inputs = {inputs}; lock = {tmp_path}/flake.lock; names = [ "tea" ]; }}'
-    system = nix.build(f"{system_with(project)}.system.build.toplevel")
+def test_a_project_is_an_input_and_a_module(nix: Evaluator) -> None:
+    """The template's module tells host and bot all that there is to know: repository, unit, pin, service and secret."""
+    name, rev = "chochacho-hello-bot", "b" * 40
+    flake = '(import (top + "/nix/templates/project/flake.nix")).outputs'
+    config = system_with(f'({flake} {{ nixpkgs = nixpkgs; self.rev = "{rev}"; }}).nixosModules.default')
+    system = nix.build(f"{config}.system.build.toplevel")
     host, bot = load_host(system / "etc/opsbot/host.json"), load(system / "etc/opsbot/config.yaml", {})
-    assert host.projects["tea"].remote.url == original["url"]
-    assert host.projects["tea"].units == ("tea.service",)
-    assert json.loads((system / "etc/opsbot/pins.json").read_text()) == {"tea": "b" * 40}
-    assert bot.projects["tea"].host == "nixos"
-    assert bot.services["tea"].unit == "tea.service"
-    assert (system / "etc/systemd/system/tea.service").is_file()
+    assert host.projects[name].remote.url == f"https://git.ops.test/team/{name}.git"
+    assert host.projects[name].units == (f"{name}.service",)
+    assert host.restart == (f"{name}.service",)
+    assert json.loads((system / "etc/opsbot/pins.json").read_text()) == {name: rev}
+    assert bot.projects[name].host == host.host
+    assert bot.services[name].unit == f"{name}.service"
+    assert (system / f"etc/systemd/system/{name}.service").is_file()
+    assert nix.value(f"{config}.sops.secrets.{name}-token.path") == f"/run/secrets/{name}-token"
+
+
+def test_opsbot_is_a_project_of_its_own_platform(system: Path) -> None:
+    """With its default module opsbot is deployed by its name: its unit is its own, and what runs of it is pinned."""
+    host, bot = load_host(system / "etc/opsbot/host.json"), load(system / "etc/opsbot/config.yaml", {})
+    assert host.projects["opsbot"].units == ("opsbot.service",)
+    assert host.projects["opsbot"].remote.url == "ssh://forgejo@git.clarun.xyz/team/opsbot.git"
+    assert list(json.loads((system / "etc/opsbot/pins.json").read_text())) == list(bot.projects) == ["opsbot"]

@@ -20,11 +20,12 @@ def test_every_file_is_nix(nix: Evaluator, path: Path) -> None:
 
 
 def test_the_flake_has_what_it_should(nix: Evaluator) -> None:
-    """Packages, modules, the example host, the demo, checks, a shell and a formatter are outputs of the flake."""
-    names = nix.value('lib.mapAttrs (_: builtins.attrNames) (removeAttrs outputs [ "lib" ])')
+    """Packages, modules, the example host, templates, the demo, checks, a shell and a formatter are its outputs."""
+    names = nix.value("lib.mapAttrs (_: builtins.attrNames) outputs")
     systems = ["aarch64-linux", "x86_64-linux"]
     assert names["nixosModules"] == ["default", "host", "opsbot", "platform"]
     assert names["nixosConfigurations"] == ["ops-jrz1"]
+    assert names["templates"] == ["platform", "project"]
     assert all(names[kind] == systems for kind in ("packages", "apps", "checks", "devShells", "formatter"))
     assert nix.value("builtins.attrNames outputs.packages.x86_64-linux") == ["default", "opsbot", "opsbot-host"]
     assert nix.value("outputs.apps.x86_64-linux.demo.program").endswith("/bin/opsbot-demo")
@@ -32,9 +33,14 @@ def test_the_flake_has_what_it_should(nix: Evaluator) -> None:
 
 def test_the_flake_names_its_release(nix: Evaluator) -> None:
     """The release of nixpkgs that the flake is written for stands in it, and in the documentation."""
-    release = nix.value("flake.inputs.nixpkgs.url").rpartition("/")[2]
+    address = nix.value("flake.inputs.nixpkgs.url")
+    release = address.rpartition("/")[2]
     assert re.fullmatch(r"nixos-\d\d\.\d\d", release)
     assert release in (TOP / "docs/deployment.md").read_text()
+    # What is copied from here is for the same.
+    for template in ("project", "platform"):
+        path = nix.value(f"toString outputs.templates.{template}.path")
+        assert nix.value(f"(import {path}/flake.nix).inputs.nixpkgs.url") == address
 
 
 def test_the_package_has_the_libraries_of_the_project(nix: Evaluator) -> None:

@@ -2,7 +2,7 @@
   description = "chochacho-hello-bot answers !hello in Matrix";
 
   # For work on this project alone. What runs is built with the platform's nixpkgs.
-  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-24.05";
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.11";
 
   outputs =
     { self, nixpkgs }:

@@ -20,14 +20,14 @@ let
     rev = "4d3f0e8a9b1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e";
     outPath = top;
   };
-  outputs = flake.outputs {
-    inherit self;
-    nixpkgs = {
-      lib = lib // {
-        inherit nixosSystem;
-      };
-      legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" ] (_: pkgs);
+  nixpkgs = {
+    lib = lib // {
+      inherit nixosSystem;
     };
+    legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" ] (_: pkgs);
+  };
+  outputs = flake.outputs {
+    inherit self nixpkgs;
     sops-nix.nixosModules.sops = ./sops.nix;
   };
 in
@@ -36,6 +36,7 @@ in
     flake
     lib
     nixosSystem
+    nixpkgs
     outputs
     pkgs
     self

@@ -35,13 +35,24 @@ let
         ];
       }
       // (if module ? freeformType then { inherit (module) freeformType; } else { });
+  # All modules that come in, each file once.
   gather =
     args: module:
     let
-      read = if isFunction module || isAttrs module then module else import module;
-      one = long (if isFunction read then read args else read);
+      literal = isFunction module || isAttrs module;
+      read = if literal then module else import module;
+      one = long (if isFunction read then read args else read) // {
+        file = if literal then null else toString module;
+      };
     in
     [ one ] ++ concatMap (gather args) one.imports;
+  once = foldl' (
+    seen: one:
+    if one.file != null && builtins.any (other: other.file == one.file) seen then
+      seen
+    else
+      seen ++ [ one ]
+  ) [ ];
 
   # Conditions and priorities go down to where the values are, so that names can be told without values.
   down =
@@ -160,7 +171,7 @@ let
         inherit lib config options;
       }
       // specialArgs;
-      all = concatMap (gather args) modules;
+      all = once (concatMap (gather args) modules);
       freeforms = filter (one: one ? freeformType) (map (one: one // one.options) all);
       options = removeAttrs (foldl' (tree: one: join tree one.options) { } all) [ "freeformType" ];
       freeform = if freeforms == [ ] then null else (builtins.head freeforms).freeformType;

@@ -46,6 +46,9 @@ let
       }
     )
     + "[Service]\n"
+    + lib.concatMapStrings (pair: "Environment=${pair.name}=${pair.value}\n") (
+      lib.pairs unit.environment
+    )
     + render "" unit.serviceConfig;
 
   etcEntry = name: entry: ''
@@ -136,6 +139,7 @@ in
           after = known (types.listOf types.str) [ ];
           wantedBy = known (types.listOf types.str) [ ];
           restartTriggers = list;
+          environment = known (types.attrsOf types.str) { };
           startLimitIntervalSec = known (types.nullOr types.int) null;
           serviceConfig = free;
         };

@@ -137,6 +137,7 @@ let
           in
           make (builtins.intersectAttrs (builtins.functionArgs make) (pkgs // python3Packages) // more);
         fetchPypi = wanted: wanted;
+        buildPythonApplication = python3Packages.buildPythonPackage;
         buildPythonPackage =
           attributes:
           program attributes.pname
