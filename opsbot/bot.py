@@ -158,10 +158,13 @@ class Bot:
 
     async def _word(self, turn: Turn, target: str) -> Turn:
         """Take a sign on a request for somebody's word as the command that it stands for."""
-        job, asks, _ = (await self._site.outbox.cause_of(target) or "").partition(":consent:")
+        name, asks, _ = (await self._site.outbox.cause_of(target) or "").partition(":consent:")
         if not asks:
             raise NotForUsError
-        return replace(turn, name="approve" if turn.message.body == YES else "deny", rest=job)
+        job = await self._site.ledger.job(name)
+        # Nothing hangs on a reaction: what is answered belongs to the request.
+        message = turn.message if job is None else replace(turn.message, thread=job.thread)
+        return replace(turn, message=message, name="approve" if message.body == YES else "deny", rest=name)
 
     async def fresh(self, turn: Turn) -> Turn:
         """Refuse what is too old, however it came to be so."""

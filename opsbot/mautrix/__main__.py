@@ -5,6 +5,7 @@ import asyncio
 import json
 import signal
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import aiohttp
@@ -30,6 +31,8 @@ class Bridge:
         self._memory = Memory(config.database)
         self._home = Homeserver(config, session)
         self._connections: dict[str, Connection] = {}
+        #: One thing after the other in each channel, whichever login brings it.
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._work: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -70,7 +73,9 @@ class Bridge:
         """Remember a login and connect it."""
         await self._stop(login.id)
         self._memory.keep_login(login)
-        connection = Connection(self._config, self._memory, self._home, login=login, session=self._session)
+        connection = Connection(
+            self._config, self._memory, self._home, login=login, session=self._session, turns=self._turns
+        )
         self._connections[login.id] = connection
         self._work[login.id] = asyncio.create_task(connection.run())
 

@@ -25,7 +25,14 @@ class Connection:
     """A login at work. What happens in a channel is carried over one thing after the other."""
 
     def __init__(
-        self, config: Config, memory: Memory, home: Homeserver, *, login: Login, session: aiohttp.ClientSession
+        self,
+        config: Config,
+        memory: Memory,
+        home: Homeserver,
+        *,
+        login: Login,
+        session: aiohttp.ClientSession,
+        turns: defaultdict[str, asyncio.Lock],
     ) -> None:
         self.login = login
         self._config = config
@@ -34,7 +41,7 @@ class Connection:
         self._portals = Portals(config, memory, home, login=login, slack=self._slack)
         self._inward = Inward(memory, home, self._portals, login)
         self._outward = Outward(config, memory, home, portals=self._portals, login=login, slack=self._slack)
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns = turns
         self._work: set[asyncio.Task[None]] = set()
         self._state = ("CONNECTING", "", "", int(time.time()))
 
@@ -70,7 +77,8 @@ class Connection:
         await self._portals.space()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen())
-            tasks.create_task(self._sync())
+            if not self.login.member:
+                tasks.create_task(self._sync())
 
     async def _may_begin(self) -> bool:
         if not self.login.bot_token:
@@ -96,7 +104,8 @@ class Connection:
                 async for event in self._slack.events():
                     if event is None:
                         self._be("CONNECTED")
-                    else:
+                    elif not self.login.member:
+                        # What a member hears, the bot's login has heard.
                         self._begin(self._carry_in(event))
                 self._be("CONNECTING")
             except SlackError as problem:

@@ -23,10 +23,12 @@ class Homeserver:
         self._session = session
         self._numbers = itertools.count(1)
 
-    async def ask(self, method: str, path: str, content: Json = None, *, user: str = "", ts: int | None = None) -> Json:
-        """Ask as USER, at the time TS in milliseconds. Raises HomeserverError."""
-        query = {"user_id": user or self._config.bot} | ({} if ts is None else {"ts": str(ts)})
-        headers = {"Authorization": f"Bearer {self._config.as_token}"}
+    async def ask(
+        self, method: str, path: str, content: Json = None, *, user: str = "", ts: int | None = None, token: str = ""
+    ) -> Json:
+        """Ask as USER, at the time TS in milliseconds, or with an account's own TOKEN. Raises HomeserverError."""
+        query = {} if token else {"user_id": user or self._config.bot} | ({} if ts is None else {"ts": str(ts)})
+        headers = {"Authorization": f"Bearer {token or self._config.as_token}"}
         body = {} if content is None and method != "GET" else content
         url = f"{self._config.homeserver}/_matrix/client/{path}"
         async with self._session.request(
@@ -75,35 +77,37 @@ class Homeserver:
         """Give an account a display name."""
         await self.ask("PUT", f"v3/profile/{quote(user)}/displayname", {"displayname": name}, user=user)
 
-    async def send(self, room: str, kind: str, content: Json, *, user: str = "", ts: int | None = None) -> str:
-        """Send an event; return its id. A ghost that is not in the room enters it."""
+    async def send(
+        self, room: str, kind: str, content: Json, *, user: str = "", ts: int | None = None, token: str = ""
+    ) -> str:
+        """Send an event; return its id. A ghost that is not in the room enters it, and so does who gave a TOKEN."""
         transaction = f"{time.time_ns()}-{next(self._numbers)}"
         path = f"v3/rooms/{quote(room)}/send/{kind}/{transaction}"
         try:
-            answer = await self.ask("PUT", path, content, user=user, ts=ts)
+            answer = await self.ask("PUT", path, content, user=user, ts=ts, token=token)
         except HomeserverError as problem:
             if problem.code != "M_FORBIDDEN" or not user:
                 raise
-            await self.bring(room, [user])
-            answer = await self.ask("PUT", path, content, user=user, ts=ts)
+            await self.bring(room, [user], token=token)
+            answer = await self.ask("PUT", path, content, user=user, ts=ts, token=token)
         event: str = answer["event_id"]
         return event
 
-    async def redact(self, room: str, event: str, *, user: str = "") -> None:
+    async def redact(self, room: str, event: str, *, user: str = "", token: str = "") -> None:
         """Take an event back."""
         path = f"v3/rooms/{quote(room)}/redact/{quote(event)}/{time.time_ns()}-{next(self._numbers)}"
-        await self.ask("PUT", path, user=user)
+        await self.ask("PUT", path, user=user, token=token)
 
     async def create_room(self, settings: Json) -> str:
         """Make a room; return its id."""
         room: str = (await self.ask("POST", "v3/createRoom", settings))["room_id"]
         return room
 
-    async def bring(self, room: str, users: Sequence[str]) -> None:
-        """Let ghosts into a room."""
+    async def bring(self, room: str, users: Sequence[str], *, token: str = "") -> None:
+        """Let ghosts into a room, or one account with its own TOKEN."""
         for user in users:
             try:
-                await self.ask("POST", f"v3/rooms/{quote(room)}/join", user=user)
+                await self.ask("POST", f"v3/rooms/{quote(room)}/join", user=user, token=token)
             except HomeserverError:
                 await self.ask("POST", f"v3/rooms/{quote(room)}/invite", {"user_id": user})
-                await self.ask("POST", f"v3/rooms/{quote(room)}/join", user=user)
+                await self.ask("POST", f"v3/rooms/{quote(room)}/join", user=user, token=token)

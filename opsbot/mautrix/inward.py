@@ -4,6 +4,7 @@ from opsbot.mautrix.homeserver import Homeserver
 from opsbot.mautrix.memory import Memory
 from opsbot.mautrix.model import Json, Login
 from opsbot.mautrix.portals import Portals
+from opsbot.mautrix.puppets import PUPPET, SOURCE
 from opsbot.mautrix.tomatrix import read, with_profile
 from opsbot.workspace.emoji import NAMES, TONES
 
@@ -41,7 +42,7 @@ class Inward:
         if self._memory.event_of(channel, ts) is not None or event.get("user") == self._login.user:
             return
         room = await self._portals.portal(channel)
-        sender = await self._portals.ghost(event.get("user") or event["bot_id"])
+        sender, token = await self._portals.voice(event.get("user") or event["bot_id"])
         written = read(event, self._portals.naming)
         content = written.content("m.emote" if event.get("subtype") == "me_message" else "m.text")
         content |= {"com.beeper.disappearing_timer": {}}
@@ -51,7 +52,9 @@ class Inward:
         if root is not None:
             reply = {"m.in_reply_to": {"event_id": root}}
             content["m.relates_to"] = {"rel_type": "m.thread", "event_id": root, "is_falling_back": True, **reply}
-        sent = await self._home.send(room, "m.room.message", content, user=sender, ts=int(float(ts) * 1000))
+        content |= _source(token)
+        moment = int(float(ts) * 1000)
+        sent = await self._home.send(room, "m.room.message", content, user=sender, ts=moment, token=token)
         self._memory.keep_message(sent, channel, ts, thread)
 
     async def _edit(self, event: Json) -> None:
@@ -65,15 +68,16 @@ class Inward:
             "m.new_content": content,
             "m.relates_to": {"rel_type": "m.replace", "event_id": target},
         }
-        sender = await self._portals.ghost(message.get("user") or message["bot_id"])
-        await self._home.send(await self._portals.portal(channel), "m.room.message", whole, user=sender)
+        sender, token = await self._portals.voice(message.get("user") or message["bot_id"])
+        room = await self._portals.portal(channel)
+        await self._home.send(room, "m.room.message", whole | _source(token), user=sender, token=token)
 
     async def _delete(self, event: Json) -> None:
         target = self._memory.event_of(event["channel"], event["deleted_ts"])
         author = event["previous_message"].get("user") or event["previous_message"].get("bot_id", "")
         if target is not None and author != self._login.user:
-            room, sender = await self._portals.portal(event["channel"]), await self._portals.ghost(author)
-            await self._home.redact(room, target, user=sender)
+            room, (sender, token) = await self._portals.portal(event["channel"]), await self._portals.voice(author)
+            await self._home.redact(room, target, user=sender, token=token)
 
     async def _react(self, event: Json) -> None:
         channel, ts, name = event["item"]["channel"], event["item"]["ts"], event["reaction"]
@@ -87,13 +91,19 @@ class Inward:
             "com.beeper.reaction.shortcode": f":{name}:",
             "fi.mau.slack.reaction": {"name": name},
         }
-        sender = await self._portals.ghost(event["user"])
-        sent = await self._home.send(await self._portals.portal(channel), "m.reaction", content, user=sender)
+        sender, token = await self._portals.voice(event["user"])
+        room = await self._portals.portal(channel)
+        sent = await self._home.send(room, "m.reaction", content | _source(token), user=sender, token=token)
         self._memory.keep_reaction(sent, channel, ts, event["user"], name)
 
     async def _unreact(self, event: Json) -> None:
         channel, ts, name = event["item"]["channel"], event["item"]["ts"], event["reaction"]
         target = self._memory.reaction_event(channel, ts, event["user"], name)
         if target is not None and event["user"] != self._login.user:
-            room, sender = await self._portals.portal(channel), await self._portals.ghost(event["user"])
-            await self._home.redact(room, target, user=sender)
+            room, (sender, token) = await self._portals.portal(channel), await self._portals.voice(event["user"])
+            await self._home.redact(room, target, user=sender, token=token)
+
+
+def _source(token: str) -> Json:
+    """Return what marks the event of a double puppet."""
+    return {PUPPET: SOURCE} if token else {}

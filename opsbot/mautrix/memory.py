@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS login (id TEXT PRIMARY KEY, content TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS portal (channel TEXT PRIMARY KEY, room TEXT UNIQUE NOT NULL);
 CREATE TABLE IF NOT EXISTS message (event TEXT PRIMARY KEY, channel TEXT NOT NULL, ts TEXT NOT NULL, thread TEXT);
 CREATE TABLE IF NOT EXISTS reaction (event TEXT PRIMARY KEY, channel TEXT, ts TEXT, user TEXT, name TEXT);
+CREATE TABLE IF NOT EXISTS puppet (account TEXT PRIMARY KEY, token TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS ghost (id TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS taken (txn TEXT PRIMARY KEY);
 """
@@ -39,6 +40,16 @@ class Memory:
     def drop_login(self, name: str) -> None:
         """Forget a login."""
         self._base.execute("DELETE FROM login WHERE id = ?", (name,))
+
+    def keep_puppet(self, account: str, token: str) -> None:
+        """Remember the token with which an account is to be used."""
+        self._base.execute("INSERT OR REPLACE INTO puppet VALUES (?, ?)", (account, token))
+
+    def puppet_of(self, team: str, user: str) -> tuple[str, str] | None:
+        """Return the account, and its token, with which a member of Slack is to be shown."""
+        owner = next((login.owner for login in self.logins() if (login.team, login.user) == (team, user)), "")
+        token = self._one("SELECT token FROM puppet WHERE account = ?", owner)
+        return None if token is None else (owner, token)
 
     def room_of(self, channel: str) -> str | None:
         """Return the room of a channel, or of the workspace."""

@@ -40,6 +40,8 @@ class Login:
     user_name: str
     bot_token: str
     app_token: str
+    #: Whether the app speaks as a member, and not as a bot of its own.
+    member: bool = False
 
     @property
     def id(self) -> str:

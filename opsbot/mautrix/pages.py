@@ -11,6 +11,7 @@ from opsbot.mautrix.connection import Connection
 from opsbot.mautrix.homeserver import Homeserver
 from opsbot.mautrix.memory import Memory
 from opsbot.mautrix.model import Json, Login, SlackError
+from opsbot.mautrix.puppets import PUPPET, puppeted
 from opsbot.mautrix.slack import Slack
 
 _STEP = "fi.mau.slack.login.enter_app_tokens"
@@ -75,9 +76,20 @@ class Pages:
             for event in (await request.json())["events"]:
                 ghost = event["sender"].startswith("@slack_") and event["sender"].endswith(f":{self._config.domain}")
                 if event["sender"] not in ours and not ghost:
-                    for connection in list(self._connections.values()):
-                        connection.carry_out(event)
+                    await self._carry_out(event)
         return web.json_response({})
+
+    async def _carry_out(self, event: Json) -> None:
+        """Carry an event over with the login of its sender; without one, let the bot's say that there is none."""
+        content = event.get("content", {})
+        if PUPPET in content:
+            return
+        if await puppeted(event, self._memory, self._home):
+            return
+        every = list(self._connections.values())
+        own = [one for one in every if one.login.owner == event["sender"]]
+        for connection in own or [one for one in every if not one.login.member]:
+            connection.carry_out(event)
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if request.headers.get("Authorization") != f"Bearer {self._config.secret}":
@@ -142,6 +154,7 @@ class Pages:
             user_name=me["user"],
             bot_token=bot_token,
             app_token=app_token,
+            member=not me.get("bot_id"),
         )
 
     async def _logout(self, request: web.Request) -> web.Response:

@@ -57,6 +57,11 @@ class Portals:
                 await self._home.name(account, self._names[member])
         return account
 
+    async def voice(self, member: str) -> tuple[str, str]:
+        """Return the account that says what a member says, and its own token if it is no ghost."""
+        puppet = self._memory.puppet_of(self._login.team, member)
+        return (await self.ghost(member), "") if puppet is None else puppet
+
     async def _name_of(self, member: str) -> str:
         if member.startswith("B"):
             return f"{(await self._slack.ask('bots.info', bot=member))['bot']['name']} (bot)"

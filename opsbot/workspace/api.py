@@ -21,6 +21,8 @@ class Api:
     pace: Pace = field(default_factory=Pace)
     weather: Weather = field(default_factory=Weather)
     files: Files = field(default_factory=Files)
+    #: The member as whom an app speaks that is not the bot's.
+    user: str = ""
 
     def answer(self, method: str, form: Form) -> Json:
         """Do what is asked. Raises RefusedError or TooFastError."""
@@ -34,21 +36,20 @@ class Api:
 
     @property
     def me(self) -> Member:
-        """The app's own user."""
-        return self.team.members[self.team.app.user]
+        """The user that the app speaks as."""
+        return self.team.members[self.user or self.team.app.user]
+
+    @property
+    def bot_id(self) -> str:
+        """The id of the app's bot; empty where it speaks as a member."""
+        return self.team.app.bot_id if self.me.bot else ""
 
     def auth_test(self, _: Form) -> Json:
         """Say whose token it is."""
-        team, app = self.team, self.team.app
+        team = self.team
         url = "https://acme.slack.com/"
-        return {
-            "url": url,
-            "team": team.name,
-            "user": self.me.name,
-            "team_id": team.id,
-            "user_id": app.user,
-            "bot_id": app.bot_id,
-        }
+        who = {"url": url, "team": team.name, "user": self.me.name, "team_id": team.id, "user_id": self.me.id}
+        return who | ({"bot_id": self.bot_id} if self.bot_id else {})
 
     def team_info(self, _: Form) -> Json:
         """Say what workspace it is."""
@@ -115,7 +116,7 @@ class Api:
         post = Post(
             ts=self.team.stamp(),
             user=self.me.id,
-            bot_id=self.team.app.bot_id,
+            bot_id=self.bot_id,
             text=text,
             blocks=blocks,
             thread=thread,

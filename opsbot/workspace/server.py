@@ -2,6 +2,7 @@
 
 import contextlib
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,7 +11,7 @@ from aiohttp import BodyPartReader, web
 
 from opsbot.workspace.api import Api
 from opsbot.workspace.gate import Proxy, make_certificate
-from opsbot.workspace.model import Json, RefusedError, TooFastError
+from opsbot.workspace.model import Json, Member, RefusedError, TooFastError
 from opsbot.workspace.sockets import Sockets
 from opsbot.workspace.team import Team
 
@@ -28,6 +29,8 @@ class Workspace:
         self.bot_token = f"xoxb-{secrets.token_hex(8)}"
         self.app_token = f"xapp-{secrets.token_hex(8)}"
         self._revoked: set[str] = set()
+        #: The tokens of apps that speak as a member: the bot's and the app's kind, by the member's id.
+        self._members: dict[str, tuple[str, str]] = {}
         #: Each call with the code of its answer, "ok" or Slack's word.
         self.calls: list[tuple[str, str]] = []
         self._runner: web.AppRunner | None = None
@@ -68,6 +71,11 @@ class Workspace:
         assert self.proxy is not None  # noqa: S101 - it is asked for while it runs
         return {"HTTPS_PROXY": self.proxy.url, "SSL_CERT_FILE": str(self._authority)}
 
+    def tokens_of(self, member: Member) -> tuple[str, str]:
+        """Return the two tokens of an app of a member's own, which speaks as that member."""
+        made = f"xoxb-{secrets.token_hex(8)}", f"xapp-{secrets.token_hex(8)}"
+        return self._members.setdefault(member.id, made)
+
     def revoke(self, token: str) -> None:
         """Make a token worthless."""
         self._revoked.add(token)
@@ -93,17 +101,17 @@ class Workspace:
         return web.json_response({"ok": True, **result})
 
     def _answer(self, method: str, token: str, form: dict[str, str]) -> Json:
-        if token in self._revoked or token not in (self.bot_token, self.app_token):
+        pairs = {self.team.app.user: (self.bot_token, self.app_token), **self._members}
+        user, (bot_token, _) = next((one for one in pairs.items() if token in one[1]), ("", ("", "")))
+        if not user or token in self._revoked:
             raise RefusedError("invalid_auth")
-        if method != "apps.connections.open":
-            if token != self.bot_token:
-                raise RefusedError("not_allowed_token_type")
-            return self.api.answer(method, form)
-        if token != self.app_token:
+        if (token == bot_token) is (method == "apps.connections.open"):
             raise RefusedError("not_allowed_token_type")
+        if method != "apps.connections.open":
+            return replace(self.api, user=user).answer(method, form)
         if not self.team.app.socket_mode:
             raise RefusedError("forbidden_for_socket_mode")
-        return {"url": self.sockets.ticket()}
+        return {"url": self.sockets.ticket(user)}
 
     async def _upload(self, request: web.Request) -> web.Response:
         content = b""

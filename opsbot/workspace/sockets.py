@@ -17,8 +17,9 @@ class Sockets:
 
     def __init__(self, team: Team) -> None:
         self._team = team
-        self._tickets: set[str] = set()
-        self._open: list[web.WebSocketResponse] = []
+        self._tickets: dict[str, str] = {}
+        #: Each with the user as whom its app speaks.
+        self._open: list[tuple[str, web.WebSocketResponse]] = []
         self._numbers = itertools.count(1)
         self._sending: set[asyncio.Task[None]] = set()
         #: Envelopes that were sent, and those that the app has taken.
@@ -33,10 +34,10 @@ class Sockets:
         """How many sockets are open."""
         return len(self._open)
 
-    def ticket(self) -> str:
-        """Return the address of a new socket; it opens one, once."""
+    def ticket(self, user: str) -> str:
+        """Return the address of a new socket of the app that speaks as a USER; it opens one, once."""
         ticket = secrets.token_hex(8)
-        self._tickets.add(ticket)
+        self._tickets[ticket] = user
         return f"wss://wss-primary.slack.com/link/?ticket={ticket}"
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
@@ -44,31 +45,35 @@ class Sockets:
         ticket = request.query.get("ticket", "")
         if ticket not in self._tickets:
             raise web.HTTPForbidden
-        self._tickets.discard(ticket)
+        place = self._tickets.pop(ticket)
         # Slack pings within 30 seconds, else its clients connect anew.
         socket = web.WebSocketResponse(heartbeat=10.0)
         await socket.prepare(request)
         await socket.send_json({"type": "hello", "num_connections": self.count + 1})
-        self._open.append(socket)
+        mine = (place, socket)
+        self._open.append(mine)
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     self.taken.add(message.json().get("envelope_id", ""))
         finally:
-            self._open.remove(socket)
+            self._open.remove(mine)
         return socket
 
     async def drop(self) -> None:
         """Close every socket, as Slack does now and then."""
-        for socket in list(self._open):
+        for _, socket in list(self._open):
             await socket.close()
 
     def _tell(self, _: str, event: Json) -> None:
-        if not self._open:
-            self.lost += 1
-            return
-        # Slack gives an event to one socket of an app.
-        socket, envelope = self._open[-1], str(uuid.uuid4())
+        # Slack gives an event to one socket of each app.
+        newest = dict(self._open)
+        self.lost += self._team.app.user not in newest
+        for socket in newest.values():
+            self._give(socket, event)
+
+    def _give(self, socket: web.WebSocketResponse, event: Json) -> None:
+        envelope = str(uuid.uuid4())
         payload = {
             "type": "event_callback",
             "token": "x",

@@ -48,7 +48,7 @@ async def until(holds: Callable[[], Awaitable[bool]], what: Callable[[], str], *
 
 @dataclass(kw_only=True)
 class Crossing:
-    """The whole of it. Alice is a member, Dora a deployer, Adam an admin who has a Matrix account, too."""
+    """The whole of it. Alice is a member, Dora and Pia deployers, Adam an admin; the last two are on Matrix, too."""
 
     folder: Path
     homeserver: Homeserver
@@ -64,6 +64,10 @@ class Crossing:
     kept: Channel
     #: Adam on Matrix, in the ops room of those.
     adam_there: Speaker
+    #: A deployer on both sides.
+    pia: Member
+    pia_there: Speaker
+    pia_token: str
     #: The bot's own account, where a test speaks in its place.
     opsbot: Speaker
     room_id: str
@@ -222,13 +226,17 @@ def configuration(crossing: Crossing) -> Json:
         "people": {
             "alice": {"level": "member", "slack": [crossing.alice.id]},
             "dora": {"level": "deployer", "slack": [crossing.dora.id]},
+            "pia": {"level": "deployer", "slack": [crossing.pia.id], "accounts": [f"@pia:{SERVER}"]},
             "adam": {"level": "admin", "slack": [crossing.adam.id], "accounts": [f"@adam:{SERVER}"]},
         },
         "rules": [
             {"deny": "projects", "rooms": ["#quiet"], "reason": "nothing is listed in the quiet corner."},
         ],
         "hosts": {"ops-jrz1": host},
-        "projects": {"hello-bot": {"host": "ops-jrz1", "services": list(services)}},
+        "projects": {
+            "hello-bot": {"host": "ops-jrz1", "services": list(services)},
+            "web-shop": {"host": "ops-jrz1", "approval": "deployer"},
+        },
         "services": services,
         "database": f"sqlite:///{crossing.folder / 'opsbot.db'}",
         "credentials": str(crossing.folder / "credentials"),
@@ -249,7 +257,7 @@ async def crossing(
         )
         team = Team(manifest("opsbot"))
         workspace = await stack.enter_async_context(Workspace(folder / "slack", team))
-        people = [team.add_member(name) for name in ("Alice", "Dora", "Adam")]
+        people = [team.add_member(name) for name in ("Alice", "Dora", "Adam", "Pia")]
         ops = team.add_channel("ops", *people)
         setup.write_config(setup.configuration(homeserver.url, backfill=backfill))
         bridge = BridgeProcess(setup, workspace.environment, COMMAND)
@@ -258,6 +266,7 @@ async def crossing(
         assert code is None, f"{shlex.join(COMMAND)} ended with {code}: {bridge.log.read_text()[-2000:]}"
         token = await homeserver.register("opsbot", "opsbot")
         adam_token = await homeserver.register("adam", "adam")
+        pia_token = await homeserver.register("pia", "pia")
         adam = await stack.enter_async_context(Speaker.with_token(homeserver.url, adam_token))
         whole = Crossing(
             folder=folder,
@@ -272,6 +281,9 @@ async def crossing(
             ops=ops,
             kept=team.add_channel("bridge-test", *people),
             adam_there=adam,
+            pia=people[3],
+            pia_there=await stack.enter_async_context(Speaker.with_token(homeserver.url, pia_token)),
+            pia_token=pia_token,
             opsbot=await stack.enter_async_context(Speaker.with_token(homeserver.url, token)),
             room_id=await adam.create_room(f"@opsbot:{SERVER}", name="ops"),
         )
