@@ -14,6 +14,8 @@ import pytest
 
 #: Seconds in which sshd must listen.
 PATIENCE = 10.0
+#: What a managed host tells its sshd about the bot's user.
+DECLARED = Path(__file__).parents[1] / "nix/ssh/opsbot.conf"
 
 
 def free_port() -> int:
@@ -94,7 +96,9 @@ class Sshd:
             "SetEnv": "SHLVL=2",
             "ForceCommand": shlex.join(map(str, self.command)),
         }
-        return "".join(f"{key} {value}\n" for key, value in lines.items())
+        ours = "".join(f"{key} {value}\n" for key, value in lines.items())
+        # What is set first counts; then come the limits of a real host.
+        return ours + "".join(line for line in DECLARED.read_text().splitlines(keepends=True) if line.startswith(" "))
 
     def _await_port(self) -> None:
         deadline = time.monotonic() + PATIENCE
