@@ -118,8 +118,29 @@ def _others(lock: Lock, name: str) -> Any:
     return describe(lock["root"], frozenset())
 
 
+def _on_this_machine(locked: Mapping[str, Any]) -> str | None:
+    """Return the address of what is locked when it is a folder, a file or a repository of this machine's own."""
+    if locked.get("type") == "path":
+        path = str(locked.get("path", ""))
+        # A part of the same repository is named from there.
+        return f"path:{path}" if path.startswith("/") else None
+    url = str(locked.get("url", ""))
+    return url if url.lower().startswith(("file:", "/")) else None
+
+
+def check_inputs(old: Lock, new: Lock, name: str) -> None:
+    """Refuse inputs of the one input's own that come from the host's files: a project could take secrets with it."""
+    known = [found.get("locked") for found in old["nodes"].values()]
+    for key in _reach(new, node_name(new, name)):
+        locked = new["nodes"][key].get("locked") or {}
+        address = _on_this_machine(locked)
+        # Where the project itself comes from is said by the platform.
+        if address is not None and key != node_name(new, name) and locked not in known:
+            raise HostError("lock", f"{name} would take {address} of this host along; inputs come from a forge.")
+
+
 def check_moved(old: Lock, new: Lock, name: str, rev: str) -> None:
-    """Refuse a new lock in which anything but the one input moved, or in which it is not at REV."""
+    """Refuse a new lock in which anything but the one input moved, it is not at REV, or brings files of the host."""
     if _others(old, name) != _others(new, name):
         raise HostError(
             "lock", f"Locking {name} would have moved other inputs too; the platform's flake.lock is stale."
@@ -128,6 +149,7 @@ def check_moved(old: Lock, new: Lock, name: str, rev: str) -> None:
         raise HostError("lock", f"Locking {name} would have changed where it comes from.")
     if pin(new, name) != rev:
         raise HostError("lock", f"Nix pinned {name} to {pin(new, name)} in place of {rev}.")
+    check_inputs(old, new, name)
 
 
 def _exists(lock: Lock, path: list[str]) -> bool:

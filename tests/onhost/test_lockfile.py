@@ -85,6 +85,31 @@ def test_another_origin_or_another_commit_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    "locked",
+    [
+        {"type": "path", "path": "/run/credentials", "narHash": "sha256-x"},
+        {"type": "git", "url": "file:///srv/git/secret.git", "rev": "e" * 40},
+        {"type": "hg", "url": "/srv/hg/secret", "rev": "e" * 40},
+        {"type": "tarball", "url": "FILE:///var/backups/all.tar.gz"},
+        {"type": "file", "url": "file:///etc/passwd"},
+    ],
+    ids=lambda locked: locked["type"],
+)
+def test_a_project_takes_nothing_of_the_host_along(locked: dict[str, Any]) -> None:
+    """A project that takes a folder, file or repository of the host as its input is refused; what was so may stay."""
+    new = _both(NEW, library={"locked": locked, "original": {}})
+    with pytest.raises(HostError, match="of this host along; inputs come from a forge"):
+        lockfile.check_moved(_both(OLD), new, "hello-bot", NEW)
+    lockfile.check_moved(_both(OLD, library=new["nodes"]["library"]), new, "hello-bot", NEW)
+
+
+def test_a_part_of_the_same_repository_may_be_an_input() -> None:
+    """An input that is a folder within the project's own repository is no folder of the host."""
+    new = _both(NEW, library={"locked": {"type": "path", "path": "./library"}, "original": {}, "parent": ["hello-bot"]})
+    lockfile.check_moved(_both(OLD), new, "hello-bot", NEW)
+
+
+@pytest.mark.parametrize(
     ("locked", "ref", "url"),
     [
         ({"type": "git", "url": "file:///srv/x.git"}, "refs/heads/main", f"git+file:///srv/x.git?ref=main&rev={NEW}"),
