@@ -43,14 +43,20 @@ class Repository:
         author: str = ANA,
         days_ago: float = 0.0,
         tag: str | None = None,
+        links: Mapping[str, str] | None = None,
     ) -> str:
-        """Add a commit with FILES (by their names) to a branch, which begins at ONTO if it is new; return its id."""
+        """Add a commit with FILES (by their names) to a branch, which begins at ONTO if it is new; return its id.
+
+        LINKS are symbolic links by their names, each with what it leads to.
+        """
         base = f"refs/heads/{branch}" if self._has(branch) else onto
         stamp = f"{author} {int(time.time() - days_ago * _DAY)} +0000"
         head = ["feature done", f"commit refs/heads/{branch}", "mark :1", f"author {stamp}", f"committer {stamp}"]
         parts = [*map(str.encode, head), _data(subject + "\n"), *([f"from {base}^0".encode()] if base else [])]
         for name, text in files.items():
             parts += [f"M 100644 inline {name}".encode(), _data(text)]
+        for name, target in (links or {}).items():
+            parts += [f"M 120000 inline {name}".encode(), _data(target)]
         if tag:
             parts += [f"reset refs/tags/{tag}\nfrom :1\n".encode()]
         parts += [b"get-mark :1", b"done\n"]

@@ -15,7 +15,7 @@ from opsbot.standin.repositories import Repositories, Repository
 
 PROJECTS = ("hello-bot", "web-shop")
 _PROGRAMS = Path(__file__).parents[1] / "programs"
-_SYSTEM = f"{platform.machine()}-linux"
+SYSTEM = f"{platform.machine()}-linux"
 
 _PROJECT = """{
   outputs = { self }: {
@@ -98,7 +98,7 @@ def why_not() -> str | None:
 
 def project_files(name: str, version: str, behaviour: str = "works") -> Mapping[str, str]:
     """Return the files of a project that WORKS, crashes or does not build."""
-    words = {"NAME": name, "VERSION": version, "SYSTEM": _SYSTEM}
+    words = {"NAME": name, "VERSION": version, "SYSTEM": SYSTEM}
     texts = {"flake.nix": _PROJECT, "build.sh": BEHAVIOURS[behaviour]}
     for word, value in words.items():
         texts = {file: text.replace(word, value) for file, text in texts.items()}
@@ -170,7 +170,7 @@ class NixMachine(Machine):
         inputs = [f'  inputs.{name}.url = "git+{repo.url}?ref=main";' for name, repo in repositories.projects.items()]
         words = {
             "HOST": self.host,
-            "SYSTEM": _SYSTEM,
+            "SYSTEM": SYSTEM,
             "NOTE": note,
             "INPUTS": "\n".join(inputs),
             "PINS": " ".join(f'"{name}" = inputs.{name}.rev;' for name in PROJECTS),

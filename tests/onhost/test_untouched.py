@@ -4,7 +4,7 @@ from opsbot.standin.machine import Machine
 from tests.onhost.bench import ENDED, Bench
 
 #: Names that a Python which looks into the folder that it was started in would take for its own.
-_MODULES = ("json.py", "sitecustomize.py", "usercustomize.py", "opsbot.py", "git.py")
+MODULES = ("json.py", "sitecustomize.py", "usercustomize.py", "opsbot.py", "git.py")
 #: Every program of a system that somebody may be tempted to ask.
 _PROGRAMS = ("activate", "init", "bin/switch-to-configuration", "sw/bin/nixos-version", "sw/bin/opsbot-host")
 
@@ -24,7 +24,7 @@ async def test_nothing_of_the_new_system_runs_before_it_is_activated(
     """Building, planning and every question run nothing of the new tree and nothing of the new system."""
     marker = tmp_path / "was-run"
     module = f"open({str(marker)!r}, 'a').write(__file__ + chr(10))\n"
-    machine.repositories.platform.commit("Modules of that name", dict.fromkeys(_MODULES, module))
+    machine.repositories.platform.commit("Modules of that name", dict.fromkeys(MODULES, module))
     built = await bench.prepare("job1", project="platform")
     assert built["status"] == "built"
     trap(Path(built["system"]), marker)
