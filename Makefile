@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # Two tests at a time: most of them wait for servers.
 ARGS ?= -n 2 --dist worksteal
 
-.PHONY: help demo test test-system test-bridge faults snapshots lint bench docs lock clean
+.PHONY: help demo test test-system test-bridge faults attack snapshots lint bench docs lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1  \2/p' Makefile
@@ -33,6 +33,10 @@ faults: $(READY) ## kill, cut, pause and fill what a deploy relies on, and look 
 
 snapshots: $(READY) ## write what Slack shows of every answer anew (tests/slack/seen); look at the difference
 	SNAPSHOTS=write $(BIN)/python -m pytest -q tests/slack
+
+attack: ARGS =
+attack: $(READY) ## try to get at the running bot and its host in every way we know; ARGS='a tunnel' tries some
+	$(BIN)/python -m tests.attack $(if $(ARGS),'$(ARGS)')
 
 lint: $(READY) ## run ruff and mypy
 	$(BIN)/ruff check
