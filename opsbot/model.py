@@ -191,6 +191,8 @@ class Hold:
     by: str
     reason: str
     since: datetime
+    #: The number of the newest job when it was put; an older version wrote none.
+    after: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

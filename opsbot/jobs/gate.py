@@ -43,7 +43,9 @@ async def _held_since(work: Work) -> str:
     """Say which hold was put on a deploy's own project since it was asked for: it is not lifted on purpose then."""
     job = work.job
     for one in await work.site.ledger.holds() if job.kind is JobKind.DEPLOY else ():
-        if (one.host, one.project) == (job.host, job.project) and one.since > job.created_at:
+        # By the order of jobs where it is known: what a wrong clock wrote would be news for as long as it was wrong.
+        later = one.since > job.created_at if one.after is None else one.after >= job.number
+        if (one.host, one.project) == (job.host, job.project) and later:
             return (
                 f"there is a hold on {one.project} since you asked: {one.reason}. Deploy it again if you still want it."
             )

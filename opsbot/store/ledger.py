@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from opsbot.model import Hold, Job, Json, Outcome, Post
 from opsbot.store.audit import record_end, record_word
@@ -127,9 +127,10 @@ class Ledger(Locks):
         """Put holds; one on the same project of the same host is replaced."""
 
         def change(connection: Connection) -> None:
+            newest = connection.execute(select(func.max(jobs.c.number))).scalar_one()
             for one in new:
                 _release(connection, one.host, one.project)
-                row = {"host": one.host, "project": one.project, "by": one.by, "reason": one.reason}
+                row = {"host": one.host, "project": one.project, "by": one.by, "reason": one.reason, "after": newest}
                 connection.execute(insert(holds).values(**row, since=naive(one.since)))
 
         await self._database.write(change)

@@ -114,6 +114,7 @@ holds = Table(
     Column("by", String, nullable=False),
     Column("reason", String, nullable=False),
     Column("since", DateTime, nullable=False),
+    Column("after", Integer),  # the number of the newest job then: a clock may be wrong
     UniqueConstraint("host", "project"),
 )
 

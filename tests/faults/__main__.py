@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.faults import table
 from tests.faults.campaign import LANES, Campaign
-from tests.faults.mortal_bot import library
+from tests.faults.clocks import library
 from tests.faults.plan import Where
 from tests.system import image
 

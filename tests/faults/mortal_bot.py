@@ -7,32 +7,14 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from opsbot import app
 from opsbot.config import load
 from opsbot.durable import Engine, OnTick, Perform
 from opsbot.ports import Run
+from tests.faults.clocks import fake_clock, sleep_in_spite_of_it
 from tests.real.dying_bot import DyingRun
-
-_LIBRARIES = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib")
-
-
-def library() -> Path | None:
-    """Return where libfaketime is, if it is."""
-    paths = (Path(folder, "faketime/libfaketime.so.1") for folder in _LIBRARIES)
-    return next((path for path in paths if path.exists()), None)
-
-
-def fake_clock(file: Path) -> Mapping[str, str]:
-    """Return the environment of a program whose clock is off by what stands in a file; time passes as it does."""
-    return {
-        "LD_PRELOAD": str(library()),
-        "FAKETIME_TIMESTAMP_FILE": str(file),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
 
 
 def order(path: Path) -> str:
@@ -64,6 +46,8 @@ if __name__ == "__main__":
     clock = file.with_name("clock")
     if clock.exists() and "LD_PRELOAD" not in os.environ:
         os.execve(sys.executable, sys.orig_argv, {**os.environ, **fake_clock(clock)})  # noqa: S606 - a list, no shell
+    if clock.exists():
+        sleep_in_spite_of_it()
     MortalEngine.folder = file.parent
     config = load(file, os.environ)
     sys.exit(asyncio.run(app.main(config, os.environ, make_engine=MortalEngine)))

@@ -19,9 +19,9 @@ from opsbot.standin.errors import ControlError
 from opsbot.standin.machine import Machine
 from opsbot.standin.profile import Profile
 from tests.faults import seen
+from tests.faults.clocks import fake_clock
 from tests.faults.ground import Ground, comes
 from tests.faults.link import Link
-from tests.faults.mortal_bot import fake_clock
 from tests.faults.oracle import Books, Host, Systems
 from tests.faults.plan import Fault, Kind
 from tests.faults.seen import Progress
@@ -36,7 +36,8 @@ WINDOW = 30
 #: Seconds until a bot that has ended is started again, as its unit would; there it is five.
 _RESTART = 1.0
 _PATIENCE = 120.0
-_DISK = "64m"
+#: More than a host wants to have free before a deploy.
+_DISK = "160m"
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def fill(folder: Path) -> Path:
     ballast = folder / ".ballast"
     with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
-            file.write(b"x" * os.statvfs(folder).f_frsize)
+            file.write(b"x" * max(os.statvfs(folder).f_bavail // 2, 1) * os.statvfs(folder).f_frsize)
     return ballast
 
 
@@ -147,9 +148,10 @@ class Standin(Ground):
     def _let_clocks_differ(self) -> None:
         """Have the host's helper look for a clock of its own when it starts."""
         exports = "\n".join(f"  export {name}='{value}'" for name, value in fake_clock(self.host_clock).items())
-        script = f"#!/bin/sh\nif [ -e '{self.host_clock}' ]; then\n{exports}\nfi\n"
         for path in self.machine.layout.store.glob("*-opsbot-*/bin/opsbot-host"):
-            path.write_text(path.read_text().replace("#!/bin/sh\n", script, 1))
+            usual = path.read_text().removeprefix("#!/bin/sh\n")
+            other = usual.replace("-m opsbot.onhost", "-m tests.faults.clocks opsbot.onhost")
+            path.write_text(f"#!/bin/sh\nif [ -e '{self.host_clock}' ]; then\n{exports}\n{other}fi\n{usual}")
 
     def release(self, version: str) -> str:
         """Commit something new to the project."""

@@ -131,8 +131,9 @@ class Story:
         return await self._looked(end)
 
     async def _looked(self, end: End) -> End:
-        books = self.ground.books()
-        return replace(end, after=await self.ground.host(), lines=await self.ground.lines(), books=books)
+        # The room first: what was said and answered since is no fault of the books.
+        lines, after = await self.ground.lines(), await self.ground.host()
+        return replace(end, lines=lines, after=after, books=self.ground.books())
 
 
 def _earlier(host: Host) -> Sequence[int]:

@@ -160,6 +160,18 @@ async def test_a_deploy_from_before_a_hold_does_not_lift_it(bench: Bench) -> Non
     assert [one.project for one in await bench.site.ledger.holds()] == ["web-shop"]
 
 
+async def test_a_hold_that_a_wrong_clock_has_put_ends_with_the_next_deploy(bench: Bench) -> None:
+    """Which was first, hold or deploy, is known by the order of the jobs: the clock may have been an hour ahead."""
+    await finish(bench)
+    await bench.say("deployer", "!deploy web-shop v2")
+    bench.clock.pass_time(3600)
+    await bench.say("admin", "!rollback --reason it loses orders")
+    bench.clock.pass_time(-3600)
+
+    assert "runs on `ops-jrz1`" in await bench.say("deployer", "!deploy web-shop v3")
+    assert await bench.site.ledger.holds() == []
+
+
 async def test_what_waits_for_a_word_keeps_nobody_waiting(tmp_path: Path) -> None:
     """While somebody's word is asked for, the host is free for others."""
     projects = {name: {"host": "ops-jrz1", "services": [name]} for name in ("hello-bot", "web-shop")}
