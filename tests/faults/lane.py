@@ -24,6 +24,8 @@ from tests.system.debian import own_network
 
 #: A fault that hit nothing is dealt so often again, at once when its moment comes.
 _AGAIN = 2
+#: Tries to build a world, and seconds between them.
+_TRIES, _PAUSE = 3, 10.0
 _NEW_MOUNTS = 0x20000
 
 Open = Callable[[Path], AbstractAsyncContextManager[Ground]]
@@ -71,10 +73,25 @@ class Lane:
 
     async def _there(self) -> Ground:
         if self._ground is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="opsbot-faults-"))
-            self._world = self._open(self._folder)
-            self._ground = await self._world.__aenter__()
+            self._ground = await self._opened()
         return self._ground
+
+    async def _opened(self) -> Ground:
+        """Build a world; on a machine that is very busy it may need more than one try."""
+        for tries_left in reversed(range(_TRIES)):
+            self._folder = Path(tempfile.mkdtemp(prefix="opsbot-faults-"))
+            world = self._open(self._folder)
+            try:
+                ground = await world.__aenter__()
+            except Exception:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                if not tries_left:
+                    raise
+                await asyncio.sleep(_PAUSE)
+            else:
+                self._world = world
+                return ground
+        raise AssertionError
 
     def _keep_logs(self, outcome: Outcome) -> Path:
         """Keep what tells of a violation: logs, the helper's files, databases; no store, and no keys."""
