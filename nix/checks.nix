@@ -16,6 +16,8 @@ in
 {
   inherit package;
   opsbot-host = pkgs.callPackage ./opsbot-host.nix { };
+  # Its build runs its tests.
+  project = pkgs.callPackage ./templates/project { };
 
   # With the libraries of nixpkgs instead of those of requirements.lock. The real servers are for `make test`.
   tests =
