@@ -7,7 +7,7 @@ let
   url = "http://127.0.0.1:6167";
   token = "a-registration-token";
   # Keys that nixpkgs keeps for its tests.
-  keys = import "${pkgs.path}/nixos/tests/ssh-keys.nix" pkgs;
+  keys = import (pkgs.path + "/nixos/tests/ssh-keys.nix") pkgs;
   room = pkgs.writeShellScriptBin "room" ''exec ${pkgs.python3.interpreter} ${./room.py} "$@"'';
 
   hello =
