@@ -32,8 +32,8 @@
 
       nixosModules = {
         default = import ./nix/project.nix self;
-        opsbot = ./nix/bot.nix;
-        host = ./nix/host.nix;
+        opsbot.imports = [ ./nix/bot.nix ];
+        host.imports = [ ./nix/host.nix ];
         platform.imports = [
           sops-nix.nixosModules.sops
           ./nix/bot.nix

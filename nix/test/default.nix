@@ -5,7 +5,14 @@
 let
   server = "ops.test";
   url = "http://127.0.0.1:6167";
-  token = "a-registration-token";
+  team = [
+    "admin"
+    "deployer"
+    "member"
+    "opsbot"
+  ];
+  password = "a-password-of-the-test";
+  token = "/etc/opsbot/secrets/matrix-token";
   # Keys that nixpkgs keeps for its tests.
   keys = import (pkgs.path + "/nixos/tests/ssh-keys.nix") pkgs;
   room = pkgs.writeShellScriptBin "room" ''exec ${pkgs.python3.interpreter} ${./room.py} "$@"'';
@@ -89,6 +96,8 @@ pkgs.testers.runNixOSTest {
       environment.etc.gitconfig.text = "[safe]\ndirectory = *\n";
       virtualisation.memorySize = 2048;
       virtualisation.cores = 2;
+      virtualisation.diskSize = 4096;
+      virtualisation.writableStore = true;
       environment.systemPackages = [ room ];
       nix.settings = {
         experimental-features = [
@@ -106,8 +115,8 @@ pkgs.testers.runNixOSTest {
           server_name = server;
           address = [ "127.0.0.1" ];
           allow_federation = false;
-          allow_registration = true;
-          registration_token = token;
+          admin_execute = map (name: "users create ${name} ${password}") team;
+          admin_execute_errors_ignore = true;
         };
       };
 
@@ -146,7 +155,7 @@ pkgs.testers.runNixOSTest {
       services.opsbot = {
         enable = true;
         credentials = {
-          matrix-token = "/etc/opsbot/secrets/matrix-token";
+          matrix-token = token;
           ssh-key = "/etc/ssh/host-key";
         };
         settings = {
@@ -187,7 +196,7 @@ pkgs.testers.runNixOSTest {
     machine.succeed(f"nix-env --profile /nix/var/nix/profiles/system --set {system}")
     machine.succeed(f"{system}/bin/switch-to-configuration test")
 
-    machine.succeed("room found ${url} ${server} ${token}")
+    machine.wait_until_succeeds("room found ${url} ${server} ${password} ${token}")
     machine.succeed("systemctl restart opsbot.service")
     story(machine, lambda version: machine.succeed(f"sh /srv/commit.sh {version}"))
   '';

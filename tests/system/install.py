@@ -2,18 +2,15 @@
 
 import json
 import secrets
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 from opsbot.demo.homeserver import configuration, register
-from opsbot.demo.speaker import Speaker
 from opsbot.standin.repositories import Repository
 from tests.sshd import keygen
 from tests.system import platform
 from tests.system.debian import Debian, until
 from tests.system.world import (
     FETCHING,
-    ROOM,
     SERVER,
     TEAM,
     URL,
@@ -30,6 +27,7 @@ _KEYS = {
     "ssh-key": "etc/opsbot/secrets/ssh-key",
 }
 _SYNAPSE = "var/lib/matrix"
+_PASSWORD = "a-password-of-the-test"
 
 
 async def install(debian: Debian) -> None:
@@ -117,17 +115,16 @@ def _first_system(world: World) -> None:
 async def _team(debian: Debian, secret: str) -> None:
     until(lambda: debian.state("matrix-synapse.service") == "active", "the homeserver is up")
     assert await answers()
-    token = await register(URL, secret, "opsbot", "opsbot")
-    path = debian.root / "etc/opsbot/secrets/matrix-token"
-    path.write_text(token)
-    path.chmod(0o400)
-    tokens = {name: await register(URL, secret, name, name) for name in TEAM}
-    async with AsyncExitStack() as stack:
-        people = [await stack.enter_async_context(Speaker.with_token(URL, token)) for token in tokens.values()]
-        admin, *others = people
-        invited = (*(person.user_id for person in others), f"@opsbot:{SERVER}")
-        room = await admin.create_room(*invited, name="ops", room_alias_name=ROOM[1:].partition(":")[0])
-        for person in others:
-            await person.join(room)
-    (debian.root / "srv/team.json").write_text(json.dumps({"url": URL, "room": room, "tokens": tokens}))
+    for name in (*TEAM, "opsbot"):
+        await register(URL, secret, name, _PASSWORD)
+    put_room(debian)
+    debian.run("room", "found", URL, SERVER, _PASSWORD, "/etc/opsbot/secrets/matrix-token")
+    debian.run("chmod", "400", "/etc/opsbot/secrets/matrix-token")
     debian.run("systemctl", "restart", "opsbot.service")
+
+
+def put_room(debian: Debian) -> None:
+    """Give the host the program with which the team speaks in its room: the one of the NixOS test."""
+    program = debian.root / "usr/local/bin/room"
+    program.write_text("#!/usr/bin/python3 -I\n" + (platform.TOP / "nix/test/room.py").read_text())
+    program.chmod(0o755)

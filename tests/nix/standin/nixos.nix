@@ -148,7 +148,9 @@ in
     time.timeZone = known (types.nullOr types.str) null;
     users.groups = free;
     virtualisation.cores = known types.int 1;
+    virtualisation.diskSize = known types.int 1024;
     virtualisation.memorySize = known types.int 1024;
+    virtualisation.writableStore = known types.bool true;
     users.users = free;
   };
 
