@@ -1,11 +1,13 @@
 # Types that nixpkgs does not have.
 { lib }:
+let
+  inherit (lib) types;
+in
 {
   # A file with a secret: its path as text, outside of the store, where everybody may read.
-  secretFile = lib.types.strMatching "/.+" // {
-    name = "secretFile";
-    description = "full path of a file outside of the Nix store";
-    check =
-      value: builtins.isString value && lib.hasPrefix "/" value && !lib.hasPrefix builtins.storeDir value;
-  };
+  secretFile =
+    types.addCheck (types.strMatching "/.+") (value: !lib.hasPrefix builtins.storeDir value)
+    // {
+      description = "full path of a file outside of the Nix store";
+    };
 }

@@ -24,4 +24,13 @@ in
       webhook.ALLOWED_HOST_LIST = lib.mkDefault "loopback";
     };
   };
+
+  # It writes the keys of those who push there. For other users NixOS looks below /etc alone, unless it is told otherwise.
+  services.openssh.extraConfig = ''
+    Match User forgejo
+        AuthorizedKeysFile /var/lib/forgejo/.ssh/authorized_keys
+        DisableForwarding yes
+        PermitTTY no
+    Match all
+  '';
 }

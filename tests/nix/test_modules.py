@@ -1,8 +1,11 @@
 import json
 import re
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from opsbot.config import load
@@ -55,6 +58,26 @@ def test_the_files_of_the_host_go_in_as_they_are(system: Path) -> None:
     listed = re.search(r"var units = (.*);", rules)
     assert listed is not None
     assert json.loads(listed[1]) == ["forgejo.service", "mautrix-slack.service", "nginx.service"]
+
+
+def test_sshd_lets_in_whom_the_platform_means(system: Path, tmp_path: Path) -> None:
+    """The real sshd takes the bot's keys from root's list, those of who pushes from Forgejo's, and nobody else's."""
+    sshd = shutil.which("sshd", path="/usr/sbin:/usr/bin")
+    if sshd is None:
+        pytest.skip("install OpenSSH: apt-get install openssh-server")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    config = tmp_path / "sshd_config"
+    config.write_text(f"HostKey {tmp_path}/key\n{(system / 'etc/ssh/sshd_config').read_text()}")
+
+    def keys(user: str) -> str:
+        argv = [sshd, "-T", "-f", str(config), "-C", f"user={user},host=h,addr=192.0.2.1"]
+        said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        [line] = [line for line in said.splitlines() if line.startswith("authorizedkeysfile ")]
+        return line.partition(" ")[2]
+
+    assert keys("opsbot") == "/etc/opsbot/authorized_keys"
+    assert keys("forgejo") == "/var/lib/forgejo/.ssh/authorized_keys"
+    assert keys("root") not in (keys("opsbot"), keys("forgejo"))
 
 
 def test_sshd_gets_a_file_of_keys(system: Path) -> None:

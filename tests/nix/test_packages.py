@@ -31,6 +31,11 @@ def test_the_flake_has_what_it_should(nix: Evaluator) -> None:
     assert nix.value("outputs.apps.x86_64-linux.demo.program").endswith("/bin/opsbot-demo")
 
 
+def test_nix_takes_every_output_of_the_flake(nix: Evaluator) -> None:
+    """`nix flake check` finds every output of the flake to be what its name says."""
+    nix.check_flake()
+
+
 def test_the_flake_names_its_release(nix: Evaluator) -> None:
     """The release of nixpkgs that the flake is written for stands in it, and in the documentation."""
     address = nix.value("flake.inputs.nixpkgs.url")

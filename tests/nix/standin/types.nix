@@ -75,6 +75,7 @@ let
       type "${a.description} or ${b.description}" (value: a.check value || b.check value) {
         merge = loc: found: (if all a.check found then a else b).merge loc found;
       };
+    addCheck = inner: more: inner // { check = value: inner.check value && more value; };
     oneOf = list: foldl' either (head list) (builtins.tail list);
 
     listOf =
