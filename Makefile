@@ -38,6 +38,11 @@ attack: ARGS =
 attack: $(READY) ## try to get at the running bot and its host in every way we know; ARGS='a tunnel' tries some
 	$(BIN)/python -m tests.attack $(if $(ARGS),'$(ARGS)')
 
+.PHONY: fuzz
+fuzz: SECONDS ?= 300
+fuzz: $(READY) ## throw generated data at every parser, SECONDS=300 each; PARSERS='hook flake-lock' for some
+	@nice $(BIN)/python -m tests.fuzz $(SECONDS) $(PARSERS)
+
 lint: $(READY) ## run ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check

@@ -8,6 +8,8 @@ from opsbot.model import Json, SlackLogin
 
 #: Seconds after which a passing disturbance is none: the bridge says so of a bad app token for ever.
 PASSING = 60.0
+#: Logins that are named in one sentence.
+_NAMED = 5
 _STATUS = re.compile(r"Main process exited, code=exited, status=(\d+)")
 _RELOGIN = "run `opsbot slack login`."
 
@@ -18,7 +20,7 @@ def of_logins(logins: Sequence[SlackLogin], *, team: str, now: float) -> str:
     if not logins:
         return f"The bridge has no login for the bot, as after its database was lost: {_RELOGIN}"
     if not ours:
-        others = ", ".join(login.id.partition("-")[0] for login in logins)
+        others = ", ".join(login.id.partition("-")[0] for login in logins[:_NAMED])
         return f"The bot is logged in to {others}, and bridge.team is {team}: correct that, or {_RELOGIN}"
     sentences = [of_login(login, now=now) for login in ours]
     return "" if "" in sentences else sentences[0]

@@ -102,10 +102,10 @@ class Delivery(_Place):
 
     def json(self) -> Json:
         """Return the body as JSON, also where a form has it as its `payload`. Raises UsageError when it is none."""
-        body = self.body
+        body: bytes | str = self.body
         if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            # curl says so of everything that it sends.
-            body = dict(parse_qsl(body)).get(b"payload", body)
+            # curl says so of everything that it sends, and not all of that is ASCII, as a form is.
+            body = dict(parse_qsl(self.body.decode(errors="replace"))).get("payload", body)
         try:
             return json.loads(body)
         except (ValueError, RecursionError):

@@ -70,7 +70,7 @@ class Forgejo:
             raise ForgeError(f"The forge did not answer within {self._within:g} s.") from None
         except aiohttp.ClientConnectorError as error:
             raise ForgeError(f"The forge cannot be reached: {reason(error.os_error)}.") from None
-        except (aiohttp.ClientError, OSError, ValueError):
+        except (aiohttp.ClientError, OSError, ValueError, RecursionError):
             raise ForgeError("The forge did not answer as one.") from None
 
     def _check(self, status: int, said: Json, what: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from opsbot.config import Config, load
 from opsbot.connect import database_place
 from opsbot.credentials import Credentials
+from opsbot.errors import ConfigError
 from opsbot.render.audit import line_text
 from opsbot.store.audit import Audit
 from opsbot.store.database import Database
@@ -30,6 +31,9 @@ async def history(path: Path, environ: Mapping[str, str], *, as_json: bool, veri
             return await _verify(audit)
         async for line in _lines(audit):
             sys.stdout.write(_as_json(line) if as_json else _as_text(line, config))
+    except (ValueError, TypeError):
+        raise ConfigError("A line of the audit is none of ours; `opsbot history --verify` says which.") from None
+    else:
         return 0
     finally:
         await database.close()
@@ -44,12 +48,12 @@ async def _lines(audit: Audit) -> AsyncIterator[AuditLine]:
 
 
 async def _verify(audit: Audit) -> int:
-    number, newest = await audit.broken_at(), None
-    async for line in _lines(audit):
-        newest = line
-    if number is not None:
+    if (number := await audit.broken_at()) is not None:
         sys.stdout.write(f"The chain is broken at line {number}: it, or one before it, was changed or taken away.\n")
         return 1
+    newest: AuditLine | None = None
+    async for line in _lines(audit):
+        newest = line
     if newest is None:
         sys.stdout.write("The audit is empty.\n")
         return 0

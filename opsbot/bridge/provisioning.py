@@ -12,6 +12,10 @@ from opsbot.model import Json, SlackLogin
 #: Seconds for one question; a login asks Slack several things.
 WITHIN = 20.0
 _FLOW = "app"
+#: Characters of a word that is told of a login.
+_LONGEST = 200
+#: Seconds since 1970 until the last moment that a date can name.
+_END_OF_TIME = 253_402_300_800
 
 
 class Provisioning:
@@ -26,7 +30,7 @@ class Provisioning:
     async def logins(self) -> tuple[SlackLogin, ...]:
         """Return the account's logins with their states. Raises BridgeError."""
         found = (await self._ask("GET", "whoami")).get("logins")
-        return tuple(_login(one) for one in found if isinstance(one, dict)) if isinstance(found, list) else ()
+        return tuple(read_login(one) for one in found if isinstance(one, dict)) if isinstance(found, list) else ()
 
     async def log_in(self, *, bot_token: str, app_token: str) -> str:
         """Log the app in and return the login's id; a login that is there already gets these tokens.
@@ -65,7 +69,7 @@ class Provisioning:
             raise BridgeError(f"The bridge did not answer within {self._within:g} s.") from None
         except aiohttp.ClientConnectorError as error:
             raise BridgeError(f"The bridge cannot be reached: {reason(error.os_error)}.") from None
-        except (aiohttp.ClientError, OSError, ValueError):
+        except (aiohttp.ClientError, OSError, ValueError, RecursionError):
             raise BridgeError("What answers at bridge.url is not the bridge.") from None
         if not isinstance(said, dict):
             raise BridgeError("What answers at bridge.url is not the bridge.")
@@ -93,14 +97,20 @@ class Provisioning:
                 return f"The bridge says: {words[:200]}"
 
 
-def _login(said: Json) -> SlackLogin:
+def read_login(said: Json) -> SlackLogin:
+    """Read what the bridge says of one login; what makes no sense in it says nothing."""
     state = said.get("state") if isinstance(said.get("state"), dict) else {}
     since = state.get("timestamp")
     return SlackLogin(
-        id=str(said.get("id", "")),
-        name=str(said.get("name", "")),
-        state=str(state.get("state_event") or said.get("state_event") or "UNKNOWN"),
-        since=float(since) if isinstance(since, int | float) else 0.0,
-        error=str(state.get("error", "")),
-        message=str(state.get("message", "")),
+        id=_word(said.get("id")),
+        name=_word(said.get("name")),
+        state=_word(state.get("state_event")) or _word(said.get("state_event")) or "UNKNOWN",
+        # Neither what is no number nor what is more than a clock shows can be compared with the time.
+        since=float(since) if isinstance(since, int | float) and 0 <= since < _END_OF_TIME else 0.0,
+        error=_word(state.get("error")),
+        message=_word(state.get("message")),
     )
+
+
+def _word(said: Json) -> str:
+    return said[:_LONGEST] if isinstance(said, str) else ""

@@ -16,6 +16,10 @@ Path = tuple[str | int, ...]
 VARIABLE = "OPSBOT_"
 #: The most characters of a problem: a name in a file may be of any length.
 _LONGEST = 1000
+#: The most keys and entries of a file: a few lines of aliases can stand for more than anybody ever reads.
+_MOST = 20_000
+#: What PyYAML raises for a text that is none, or nests too deep, and for words like `!!bool x` and `!!timestamp x`.
+_UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
 #: Names the file itself, and so is no key of it.
 FILE_VARIABLE = "OPSBOT_CONFIG"
 
@@ -64,7 +68,10 @@ def read_yaml(text: str) -> Source:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         if tree is None:
             return source
-        for path, line, again in _walk(tree, (), frozenset()):
+        for count, (path, line, again) in enumerate(_walk(tree, (), frozenset())):
+            if count > _MOST:
+                sentence = "it says more than a configuration does; an alias (*) says again all that it stands for."
+                return Source(data=None, problems=[Problem(path="", sentence=sentence, place=f"line {line}")])
             if again:
                 sentence = f"stands here a second time; it was first on {source.places[path]}."
                 source.problems.append(Problem(path=dotted(path), sentence=sentence, place=f"line {line}"))
@@ -76,7 +83,7 @@ def read_yaml(text: str) -> Source:
         place = f"line {mark.line + 1}" if mark else ""
         sentence = f"this is not YAML: {error.problem or 'something is wrong with it'}."
         return Source(data=None, problems=[Problem(path="", sentence=sentence, place=place)])
-    except (yaml.YAMLError, ValueError):
+    except _UNREADABLE:
         return Source(data=None, problems=[Problem(path="", sentence="this is not YAML text.")])
     if not isinstance(data, dict):
         return Source(data=None, problems=[Problem(path="", sentence="the file must hold keys, like `rooms: […]`.")])
@@ -135,7 +142,7 @@ def _value(text: str) -> Json:
     if text.startswith(("[", "{")):
         try:
             return yaml.safe_load(text)
-        except yaml.YAMLError:
+        except _UNREADABLE:
             return text
     return text
 

@@ -131,7 +131,7 @@ def parse(text: str, path: Path) -> Config:
     """Turn the JSON text of the file at PATH into a configuration; the first thing that is wrong is told."""
     try:
         section = Section(json.loads(text), "the top")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError("the top", f"this is not JSON ({error})") from error
     platform = Section(section.rest.pop("platform", None), "platform")
     state = section.text("state", "/var/lib/opsbot")

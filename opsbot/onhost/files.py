@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
@@ -15,6 +16,11 @@ from opsbot.onhost.errors import HostError
 
 _POLL = 0.05
 _LOCKS = Path("/proc/locks")
+#: A row of it that excludes others: number, kind, manner, who, and the file's device and inode.
+_LOCK = re.compile(
+    r"^\d+: FLOCK +\w+ +WRITE +-?\d+ +(?P<major>[0-9a-f]+):(?P<minor>[0-9a-f]+):(?P<inode>[0-9]+) ",
+    re.ASCII | re.MULTILINE,
+)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -123,13 +129,12 @@ def is_locked(path: Path) -> bool:
 
 def lists_lock(rows: str, device: int, inode: int) -> bool:
     """Say whether the kernel's list of locks has one that excludes others, on the file with this device and inode."""
-    for row in map(str.split, rows.splitlines()):
-        if row[1:2] == ["FLOCK"] and "WRITE" in row:
-            major, minor, number = next(word for word in row if word.count(":") == 2).split(":")  # noqa: PLR2004 - a:b:c
-            same = (int(major, 16), int(minor, 16)) == (os.major(device), os.minor(device))
-            # Where a file system has no device of its own (btrfs), its files and its locks tell different ones.
-            if int(number) == inode and (same or int(major, 16) == os.major(device) == 0):
-                return True
+    for row in _LOCK.finditer(rows):
+        major, minor = int(row["major"], 16), int(row["minor"], 16)
+        same = (major, minor) == (os.major(device), os.minor(device))
+        # Where a file system has no device of its own (btrfs), its files and its locks tell different ones.
+        if row["inode"] == str(inode) and (same or major == os.major(device) == 0):
+            return True
     return False
 
 

@@ -65,13 +65,15 @@ def log(old: str, new: str, count: int = 20) -> Argv:
 
 def parse_log(text: str) -> list[dict[str, str]]:
     """Read what `log` said."""
-    rows = [line.split("\0") for line in text.splitlines() if line.count("\0") == 2]  # noqa: PLR2004 - three fields
-    return [{"commit": commit, "subject": subject[:200], "author": author[:100]} for commit, subject, author in rows]
+    # git ends its lines with a line feed alone; what else Python takes for an end may stand in anybody's subject.
+    rows = [row for line in text.split("\n") if len(row := line.split("\0")) == 3]  # noqa: PLR2004 - three fields
+    named = [row for row in rows if COMMIT.fullmatch(row[0])]
+    return [{"commit": commit, "subject": subject[:200], "author": author[:100]} for commit, subject, author in named]
 
 
 def parse_ls_remote(text: str, ref: str) -> str | None:
     """Return the commit of REF in what `ls-remote` said, if it is there."""
-    rows = [line.partition("\t") for line in text.splitlines()]
+    rows = [line.partition("\t") for line in text.split("\n")]
     return next((commit for commit, _, name in rows if name == ref and COMMIT.fullmatch(commit)), None)
 
 

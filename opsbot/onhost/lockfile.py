@@ -3,24 +3,52 @@
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from opsbot.onhost.errors import HostError
 
 Lock = Mapping[str, Any]
+
+#: How deep a lock nests at most; Nix's own does four times.
+_DEEPEST = 12
 
 
 def parse(text: str) -> Lock:
     """Read a lock file; one that is no lock (conflict markers, another version) is refused."""
     try:
         lock = json.loads(text)
-        root = lock["nodes"][lock["root"]]
-        well = lock["version"] in (5, 6, 7) and isinstance(root.get("inputs", {}), dict)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HostError("lock", "flake.lock cannot be read.") from error
-    if not well:
-        raise HostError("lock", f"flake.lock has the version {lock['version']}, which is not known here.")
-    return dict(lock)
+    except (ValueError, RecursionError):
+        lock = None
+    if not isinstance(lock, dict) or not _is_flat(lock, _DEEPEST) or not _has_nodes(lock):
+        raise HostError("lock", "flake.lock cannot be read.")
+    if lock.get("version") not in (5, 6, 7):
+        raise HostError("lock", f"flake.lock has the version {str(lock.get('version'))[:20]}, which is not known here.")
+    return lock
+
+
+def _is_flat(value: Any, left: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return left > 0 and all(_is_flat(one, left - 1) for one in inner)
+
+
+def _has_nodes(lock: Mapping[str, Any]) -> bool:
+    """Say whether a lock is made of nodes, and each names its inputs: by a node, or by the way to another input."""
+    nodes = lock.get("nodes")
+    if not isinstance(nodes, dict) or not all(isinstance(one, dict) for one in nodes.values()):
+        return False
+    if not all(isinstance(one.get("locked") or {}, dict) for one in nodes.values()):
+        return False
+    inputs = [one.get("inputs", {}) for one in nodes.values()]
+    if not all(isinstance(one, dict) for one in inputs) or not isinstance(lock.get("root"), str):
+        return False
+    targets = [target for one in inputs for target in one.values()]
+    ways = [step for target in targets if isinstance(target, list) for step in target]
+    known = {target for target in targets if isinstance(target, str)} | {lock["root"]}
+    return (
+        known <= nodes.keys()
+        and all(isinstance(target, str | list) for target in targets)
+        and all(isinstance(step, str) for step in ways)
+    )
 
 
 def dump(lock: Lock) -> str:
@@ -76,46 +104,64 @@ def override_url(locked: Mapping[str, Any], ref: str, rev: str) -> str:
     Only kinds of input that name a git commit can be pinned; others are refused.
     """
     kind = locked.get("type")
-    folder = f"&dir={quote(locked['dir'])}" if "dir" in locked else ""
+    folder = f"&dir={quote(_said(locked, 'dir'))}" if "dir" in locked else ""
     if kind == "git":
-        url = str(locked["url"])
-        mark = "&" if urlsplit(url).query else "?"
+        url = _said(locked, "url")
+        mark = "&" if "?" in url else "?"
         extra = "&submodules=1" if locked.get("submodules") else ""
         return f"git+{url}{mark}ref={quote(ref.removeprefix('refs/heads/'), safe='/')}&rev={rev}{extra}{folder}"
     if kind in ("github", "gitlab", "sourcehut"):
-        owner, repo = quote(str(locked["owner"]), safe="~"), quote(str(locked["repo"]))
-        host = f"&host={locked['host']}" if "host" in locked else ""
+        owner, repo = quote(_said(locked, "owner"), safe="~"), quote(_said(locked, "repo"))
+        host = f"&host={quote(_said(locked, 'host'), safe=':')}" if "host" in locked else ""
         query = (host + folder).replace("&", "?", 1)
         return f"{kind}:{owner}/{repo}/{rev}{query}"
-    raise HostError("lock", f"An input of type {kind} cannot be pinned to a commit; use a git URL.")
+    raise HostError("lock", f"An input of type {str(kind)[:40]} cannot be pinned to a commit; use a git URL.")
+
+
+def _said(locked: Mapping[str, Any], key: str) -> str:
+    """Return a word of a locked input as it can stand in an address."""
+    word = locked.get(key)
+    if not isinstance(word, str) or not word.isascii() or not word.isprintable() or set(word) & set(" #"):
+        raise HostError("lock", f"The {key} of an input in flake.lock is none that can stand in an address.")
+    return word
 
 
 def _reach(lock: Lock, start: str) -> Iterator[str]:
     seen, todo = set(), [start]
     while todo:
         name = todo.pop()
-        if name in seen or name not in lock["nodes"]:
+        if name in seen:
             continue
         seen.add(name)
         yield name
         todo += [target for target in lock["nodes"][name].get("inputs", {}).values() if isinstance(target, str)]
 
 
-def _others(lock: Lock, name: str) -> Any:
-    """Describe everything of a lock but one input, by paths rather than by the nodes' names."""
+def _same_others(old: Lock, new: Lock, name: str) -> bool:
+    """Say whether all but one input of two locks is the same, by what is found on each way rather than by names.
 
-    def describe(node_id: str, seen: frozenset[str]) -> Any:
-        if node_id in seen:
-            return "again"
-        found = lock["nodes"].get(node_id, {})
-        rest = {key: value for key, value in found.items() if key != "inputs"}
-        return rest, {
-            key: describe(target, seen | {node_id}) if isinstance(target, str) else target
-            for key, target in found.get("inputs", {}).items()
-            if not (node_id == lock["root"] and key == name)
-        }
-
-    return describe(lock["root"], frozenset())
+    Pairs of nodes that were compared once are not compared again: a lock of a few lines can have more ways than
+    anybody walks.
+    """
+    seen: set[tuple[str, str]] = set()
+    todo = [(old["root"], new["root"])]
+    while todo:
+        pair = todo.pop()
+        if pair in seen:
+            continue
+        seen.add(pair)
+        one, two = old["nodes"][pair[0]], new["nodes"][pair[1]]
+        mine, theirs = dict(one.get("inputs", {})), dict(two.get("inputs", {}))
+        if pair == (old["root"], new["root"]):
+            mine.pop(name, None), theirs.pop(name, None)
+        if {**one, "inputs": None} != {**two, "inputs": None} or mine.keys() != theirs.keys():
+            return False
+        for key, target in mine.items():
+            if isinstance(target, str) and isinstance(theirs[key], str):
+                todo.append((target, theirs[key]))
+            elif target != theirs[key]:
+                return False
+    return True
 
 
 def _on_this_machine(locked: Mapping[str, Any]) -> str | None:
@@ -141,7 +187,7 @@ def check_inputs(old: Lock, new: Lock, name: str) -> None:
 
 def check_moved(old: Lock, new: Lock, name: str, rev: str) -> None:
     """Refuse a new lock in which anything but the one input moved, it is not at REV, or brings files of the host."""
-    if _others(old, name) != _others(new, name):
+    if not _same_others(old, new, name):
         raise HostError(
             "lock", f"Locking {name} would have moved other inputs too; the platform's flake.lock is stale."
         )
@@ -152,16 +198,15 @@ def check_moved(old: Lock, new: Lock, name: str, rev: str) -> None:
     check_inputs(old, new, name)
 
 
-def _exists(lock: Lock, path: list[str]) -> bool:
-    here = lock["root"]
-    for step in path:
-        target = lock["nodes"].get(here, {}).get("inputs", {}).get(step)
-        if isinstance(target, list):
-            return _exists(lock, target)
-        if target not in lock["nodes"]:
-            return False
-        here = target
-    return True
+def _at(lock: Lock, way: tuple[str, ...], walked: frozenset[tuple[str, ...]] = frozenset()) -> str | None:
+    """Return the node at the end of a way from the root; None where it leads nowhere, or in a circle."""
+    here: str | None = lock["root"]
+    if way in walked:
+        return None
+    for step in way:
+        target = None if here is None else lock["nodes"][here].get("inputs", {}).get(step)
+        here = _at(lock, tuple(target), walked | {way}) if isinstance(target, list) else target
+    return here
 
 
 def graft(onto: Lock, source: Lock, name: str) -> Lock:
@@ -179,7 +224,7 @@ def graft(onto: Lock, source: Lock, name: str) -> Lock:
     top = {**root, "inputs": {**root["inputs"], name: names[new_top]}}
     result = {**onto, "nodes": {**kept, onto["root"]: top}}
     targets = [target for found in result["nodes"].values() for target in found.get("inputs", {}).values()]
-    if not all(_exists(result, target) for target in targets if isinstance(target, list)):
+    if any(_at(result, tuple(target)) is None for target in targets if isinstance(target, list)):
         raise HostError("lock", f"The platform's main and {name} do not follow the same inputs.")
     return result
 

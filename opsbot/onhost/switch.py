@@ -56,10 +56,10 @@ def switch(system: str, action: str, log: Path, *, again: bool = False) -> Switc
     if again and done.code in RESUMED:
         # The first run has touched the host, so a lock that the second one meets does not mean that nothing was done.
         return replace(switch(system, action, log), busy=False)
-    return replace(_refused(done.code, said), busy=busy)
+    return replace(refused(done.code, said), busy=busy)
 
 
-def _refused(code: int, said: list[str]) -> Switched:
+def refused(code: int, said: list[str]) -> Switched:
     """Tell what would not begin: an init that cannot be replaced, or a check that comes before anything else."""
     if code == _NEEDS_REBOOT:
         why = "Its init cannot take over from the one that runs: that takes a reboot."

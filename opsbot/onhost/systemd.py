@@ -62,7 +62,7 @@ def _unit(values: Mapping[str, str], now: float, monotonic: float) -> dict[str, 
         return {"active": "not-found"}
     since = values.get("ActiveEnterTimestampMonotonic", "")
     # The monotonic stamp is free of time zones and languages, in which the other one is written.
-    at = now - (monotonic - int(since) / 1e6) if since.isdigit() and int(since) else None
+    at = now - (monotonic - int(since) / 1e6) if since.isdecimal() and int(since) else None
     return {
         "active": values.get("ActiveState", ""),
         "sub": values.get("SubState", ""),

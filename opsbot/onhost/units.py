@@ -16,6 +16,7 @@ _IGNORED = frozenset({
     "IgnoreOnIsolate", "StopWhenUnneeded", "RefuseManualStart", "RefuseManualStop", "AllowIsolate", "CollectMode",
     "SourcePath",
 })  # fmt: skip
+_BLANK = " \t\r"
 _NEVER = frozenset({"sysinit.target", "basic.target", "multi-user.target", "graphical.target"})
 _HARD = ("Requires", "Requisite", "BindsTo")
 _PULLS = (*_HARD, "PartOf", "Upholds")
@@ -54,15 +55,16 @@ class _Parser:
     section: dict[str, list[str]] | None = None
 
     def feed(self, text: str) -> None:
-        for raw in text.replace("\\\n", " ").splitlines():
-            line = raw.strip()
+        # As systemd does: what else Python takes for an end of a line, or for a space, is part of the value.
+        for raw in text.replace("\\\n", " ").split("\n"):
+            line = raw.strip(_BLANK)
             if line.startswith("[") and line.endswith("]"):
                 self.section = self.sections.setdefault(line[1:-1], {})
             elif line and line[0] not in "#;" and "=" in line and self.section is not None:
                 key, _, value = line.partition("=")
-                values = self.section.setdefault(key.strip(), [])
+                values = self.section.setdefault(key.strip(_BLANK), [])
                 # An empty assignment takes back what was said before.
-                self.section[key.strip()] = [*values, value.strip()] if value.strip() else []
+                self.section[key.strip(_BLANK)] = [*values, value.strip(_BLANK)] if value.strip(_BLANK) else []
 
 
 def parse_unit(*texts: str) -> Unit:

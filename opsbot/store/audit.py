@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, insert, literal_column, select
 
 from opsbot.model import Job, Json, Outcome
 from opsbot.store.database import Database
@@ -106,8 +106,25 @@ def line_hash(before: str, line: Mapping[str, Any]) -> str:
     """Bind a line to the hash of the one before it."""
     names = ("kind", "person", "account", "room_id", "event_id", "what", "reason", "job_id", "more")
     content = {name: line[name] for name in names}
-    content |= {"at": line["at"].isoformat(timespec="microseconds"), "allowed": bool(line["allowed"])}
+    content |= {"at": _moment(line["at"]).isoformat(timespec="microseconds"), "allowed": bool(line["allowed"])}
     return hashlib.sha256(f"{before}\n{json.dumps(content, sort_keys=True)}".encode()).hexdigest()
+
+
+def _moment(at: Any) -> datetime:
+    """Return the time of a line; what is no time as this database writes it is a ValueError."""
+    if isinstance(at, datetime):
+        return at
+    moment = datetime.fromisoformat(str(at))
+    if str(at) != moment.isoformat(" ", "microseconds"):
+        raise ValueError
+    return moment
+
+
+def _follows(before: str, row: Mapping[str, Any]) -> bool:
+    try:
+        return row["allowed"] in (0, 1) and row["hash"] == line_hash(before, row)
+    except (TypeError, ValueError):
+        return False  # SQLite takes anything anywhere; nothing that is not ours has a hash of ours
 
 
 def broken_at(rows: Iterable[Mapping[str, Any]]) -> int | None:
@@ -119,10 +136,19 @@ def broken_at(rows: Iterable[Mapping[str, Any]]) -> int | None:
     for row in rows:
         if row["hash"] is None and before == GENESIS:
             continue
-        if row["hash"] != line_hash(before, row):
+        if not _follows(before, row):
             return int(row["id"])
         before = row["hash"]
     return None
+
+
+def audit_rows(connection: Connection) -> Iterator[Mapping[str, Any]]:
+    """Yield every line as the table has it, oldest first, whatever somebody has written there."""
+    # By the names alone: what is no time, or no text, must be read all the same.
+    columns: list[ColumnElement[Any]] = [literal_column(column.name).label(column.name) for column in audit.columns]
+    raw = select(audit).with_only_columns(*columns).select_from(audit)
+    for row in connection.execute(raw.order_by(audit.c.id)).mappings():
+        yield dict(row)
 
 
 class Audit:
@@ -143,8 +169,7 @@ class Audit:
 
     async def broken_at(self) -> int | None:
         """Return the number of the first line that does not follow from those before it, or None."""
-        query = select(audit).order_by(audit.c.id)
-        return await self._database.read(lambda c: broken_at(dict(row) for row in c.execute(query).mappings()))
+        return await self._database.read(lambda c: broken_at(audit_rows(c)))
 
 
 def _to_line(row: RowMapping) -> AuditLine:

@@ -103,7 +103,7 @@ class Prober:
                 wanted = f", not {target.expect}" if target.expect else ""
                 return "", f"HTTP status {answer.status}{wanted}"
             body = await _beginning(answer) if target.version else b""
-            return _version(target.version or "", answer.headers, body), ""
+            return read_version(target.version or "", answer.headers, body), ""
 
     async def _connect(self, endpoint: str | None) -> tuple[str, str]:
         _, writer = await asyncio.open_connection(*_host_and_port(endpoint or ""))
@@ -118,7 +118,8 @@ async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
         return end.partial
 
 
-def _version(place: str, headers: Mapping[str, str], body: bytes) -> str:
+def read_version(place: str, headers: Mapping[str, str], body: bytes) -> str:
+    """Return the version that stands at a PLACE of an answer; empty when it is not there."""
     if place.startswith("header:"):
         return headers.get(place.removeprefix("header:"), "")[:100]
     try:
