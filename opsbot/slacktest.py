@@ -14,6 +14,10 @@ from opsbot.render.text import lines, words
 
 #: Seconds that the message may take to Slack, with the bridge's word of it.
 WITHIN = 20.0
+_MISSING = (
+    "The self-test has no room for its channel, {}: type `/invite @opsbot` there, then any word: the bridge makes the "
+    "room with the first one."
+)
 _MESSAGE, _LAST = "slack.test.message", "slack.test.last"
 
 
@@ -50,7 +54,7 @@ class SelfTest:
             portals = await self._courier.portals()
             room = next((one.room_id for one in portals if one.channel == self._channel), None)
             if room is None:
-                return f"The app is not in the channel of the self-test, {self._channel}: type `/invite @opsbot` there."
+                return _MISSING.format(self._channel)
             return await self._send(room, _said(now), within)
         except ChatRefusedError as error:
             return f"The homeserver did not take the self-test: {error}"

@@ -29,8 +29,8 @@ async def look(work: Work) -> Json:
 
     async def step() -> Json:
         services = {name: probe.ok for name, probe in (await _probes(work)).items()}
-        slack = await _slack(work, within=_DELIVERED)
-        return {"services": services, "chat": await work.progress.heard(), "slack": slack == ""}
+        chat, slack = await asyncio.gather(work.progress.heard(), _slack(work, within=_DELIVERED))
+        return {"services": services, "chat": chat, "slack": slack == ""}
 
     return await work.run.step("look", step)
 

@@ -35,12 +35,16 @@ class Team:
         self.members["U0BOT"] = Member(id="U0BOT", name=bot, team=id, bot=True)
         #: Hears of each event, with the name under which an app subscribes to it.
         self.listeners: list[Callable[[str, Json], None]] = []
-        self._last = 0
+        #: Seconds that the workspace's clock is behind: so something was said a while ago.
+        self.behind = 0.0
+        #: The newest stamp on each of its clocks.
+        self._last: dict[float, int] = {}
 
     def stamp(self) -> str:
         """Return a new time stamp; no two are the same."""
-        self._last = max(self._last + 1, time.time_ns() // 1000)
-        return f"{self._last // 1_000_000}.{self._last % 1_000_000:06}"
+        now = time.time_ns() // 1000 - int(self.behind * 1_000_000)
+        stamp = self._last[self.behind] = max(self._last.get(self.behind, 0) + 1, now)
+        return f"{stamp // 1_000_000}.{stamp % 1_000_000:06}"
 
     def add_member(self, name: str, *, id: str = "", team: str = "") -> Member:  # noqa: A002 - Slack's own word
         """Let somebody in; of another TEAM, as a guest."""

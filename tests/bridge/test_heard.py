@@ -1,13 +1,9 @@
 import asyncio
-import time
-from pathlib import Path
 
 import pytest
 
 from opsbot.workspace.emoji import TONES
-from opsbot.workspace.model import Post
-from opsbot.workspace.richtext import typed
-from tests.bridge.crossing import Crossing, crossing
+from tests.bridge.crossing import Crossing
 
 pytestmark = [pytest.mark.bridge, pytest.mark.asyncio(loop_scope="session")]
 
@@ -88,21 +84,3 @@ async def test_one_person_on_slack_and_on_matrix(whole: Crossing) -> None:
         whole.room_id, lambda lines: any(line.sender.startswith("@opsbot") and "adam" in line.body for line in lines)
     )
     assert lines
-
-
-async def test_old_messages_that_a_bridge_brings_later_are_not_run(tmp_path: Path) -> None:
-    """What was said while the bridge was away, and comes with its old time, is answered as too old, not run."""
-    async with crossing(tmp_path, backfill=True) as made:
-        await made.start_bot()
-        await made.ask(made.alice, "!hello")
-        await made.bridge.stop()
-        # Slack's clock stands in the message: said ten minutes ago, after what was said before.
-        made.ops.posts.clear()
-        text, blocks = typed("!hello late")
-        old = Post(ts=f"{time.time() - 600:.6f}", user=made.alice.id, text=text, blocks=blocks)
-        made.ops.posts.append(old)
-        assert await made.bridge.start() is None
-        await made.until_connected()
-        await asyncio.sleep(3)
-        assert [one.text for one in made.told(old.ts) if "Hello" in one.text] == []
-        assert (await made.ask(made.alice, "!hello now")).text == "Hello, now!"
