@@ -24,6 +24,10 @@ SMALL: dict[str, Any] = {
 }
 
 
+BRIDGE = {"bot": "@slackbot:clarun.xyz", "team": "T0TEAM"}
+ASKED = {**BRIDGE, "url": "http://127.0.0.1:29335", "secret_file": "bridge-secret"}
+
+
 def changed(path: str, value: Any) -> str:
     """Return the small configuration as YAML, with the key at a dotted path replaced."""
     data = yaml.safe_load(yaml.safe_dump(SMALL))
@@ -117,6 +121,25 @@ def test_a_wrong_window_is_named(section: str, entry: dict[str, Any], path: str,
 def test_a_wrong_rule_is_told_by_its_place(rule: dict[str, Any], path: str, sentence: str) -> None:
     """A rule that cannot be meant as it stands is told with its number and its key."""
     assert sentence in wrong(changed("rules", [rule]))[path]
+
+
+@pytest.mark.parametrize(
+    ("channels", "room", "sentence"),
+    [
+        (["C0OPS"], "#ops", None),
+        (["C0OPS"], "C0OPS", None),
+        (["all"], "C0LAB", None),
+        (["C0OPS"], "C0OPA", "C0OPA is not among bridge.channels; did you mean C0OPS?"),
+        ([], "#ops", "the bot listens in none"),
+    ],
+)
+def test_a_rule_means_a_channel_that_is_listened_to(channels: list[str], room: str, sentence: str | None) -> None:
+    """A channel in a rule must be one in which commands are heard: else the rule would be about nothing."""
+    data = {**SMALL, "bridge": {**BRIDGE, "channels": channels}, "rules": [{"deny": "all", "rooms": [room]}]}
+    if sentence is None:
+        assert parse(yaml.safe_dump(data)).rules[0].terms.rooms == {room}
+    else:
+        assert sentence in wrong(yaml.safe_dump(data))["rules[1].rooms"]
 
 
 def keys_in(data: Any) -> set[tuple[str | int, ...]]:
@@ -292,6 +315,8 @@ def test_nothing_at_all_is_told_as_what_is_missing() -> None:
         ("hooks.pushed", {"room": "#ops:clarun.xyz"}, "hooks.pushed.secret_file", "is missing."),
         ("bridge", {"bot": "@slackbot:evil.org", "team": "T0TEAM"}, "bridge.bot", "on the bot's own server"),
         ("bridge", {"bot": "@slackbot:clarun.xyz", "team": "acme"}, "bridge.team", "Slack team id"),
+        ("bridge", {**ASKED, "test_channel": "all"}, "bridge.test_channel", "the id of one Slack channel"),
+        ("bridge", {**BRIDGE, "test_channel": "C0TEST"}, "bridge.test_channel", "give url and secret_file, too"),
     ],
 )
 def test_each_wrong_value_has_a_sentence(path: str, value: Any, at: str, sentence: str) -> None:
