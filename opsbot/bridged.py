@@ -22,3 +22,5 @@ class SlackProof:
     at: datetime
     seconds: float = 0.0
     problem: str = ""
+    #: Slack was reached, and wants fewer messages.
+    busy: bool = False

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import asdict
 from datetime import datetime
 
 from opsbot.bridged import SlackProof
@@ -14,6 +15,8 @@ from opsbot.render.text import lines, words
 
 #: Seconds that the message may take to Slack, with the bridge's word of it.
 WITHIN = 20.0
+#: What the bridge says when Slack wants a pause.
+_BUSY = "rate limit"
 _MISSING = (
     "The self-test has no room for its channel, {}: type `/invite @opsbot` there, then any word: the bridge makes the "
     "room with the first one."
@@ -37,17 +40,14 @@ class SelfTest:
             began = self._clock.now()
             problem = await self._problem(began, within)
             seconds = (self._clock.now() - began).total_seconds()
-            proof = SlackProof(at=began, seconds=seconds, problem=problem)
-            kept = {"at": began.isoformat(), "seconds": seconds, "problem": problem}
-            await self._memory.remember(_LAST, json.dumps(kept))
+            proof = SlackProof(at=began, seconds=seconds, problem=problem, busy=_BUSY in problem)
+            await self._memory.remember(_LAST, json.dumps({**asdict(proof), "at": began.isoformat()}))
             return proof
 
     async def last(self) -> SlackProof | None:
         """Return what came of the last test, also of one before a restart."""
         kept = json.loads(await self._memory.recall(_LAST) or "null")
-        return kept and SlackProof(
-            at=datetime.fromisoformat(kept["at"]), seconds=kept["seconds"], problem=kept["problem"]
-        )
+        return kept and SlackProof(**{**kept, "at": datetime.fromisoformat(kept["at"])})
 
     async def _problem(self, now: datetime, within: float) -> str:
         try:

@@ -89,6 +89,10 @@ class SlackWatch:
         if calm and self._tested is not None and now - self._tested < TEST:
             return ""
         proof = await slack.test()
+        if proof is not None and proof.busy:
+            # It was reached; only the message was one too many.
+            self._tested = now - TEST + PATIENCE
+            return ""
         self._tested = now
         return "" if proof is None else proof.problem
 

@@ -75,7 +75,7 @@ async def _slack(site: Site, within: float) -> str:
     except TimeoutError:
         return f"The bridge did not answer within {within:.0f} s."
     proof = None if wrong else await site.slack.tested()
-    return wrong if proof is None else proof.problem
+    return wrong if proof is None or proof.busy else proof.problem
 
 
 async def _certificate(site: Site, endpoint: str, within: float) -> float | str:

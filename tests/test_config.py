@@ -137,7 +137,7 @@ def test_a_rule_means_a_channel_that_is_listened_to(channels: list[str], room: s
     """A channel in a rule must be one in which commands are heard: else the rule would be about nothing."""
     data = {**SMALL, "bridge": {**BRIDGE, "channels": channels}, "rules": [{"deny": "all", "rooms": [room]}]}
     if sentence is None:
-        assert parse(yaml.safe_dump(data)).rules[0].terms.rooms == {room}
+        assert parse(yaml.safe_dump(data)).rules[0].terms.rooms == frozenset({room})
     else:
         assert sentence in wrong(yaml.safe_dump(data))["rules[1].rooms"]
 

@@ -97,6 +97,7 @@ async def test_what_slack_says_is_told_with_what_to_do(memory: Memory, problems:
     courier.problems = problems
     proof = await begun(courier, memory).prove()
     assert proof.problem == f"The self-test did not reach Slack: {sentence}"
+    assert proof.busy is ("rate limit" in sentence)
     assert await begun(courier, memory).last() == proof
     assert len(courier.sent) == 1
 

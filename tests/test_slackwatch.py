@@ -106,7 +106,18 @@ async def test_a_test_is_passed_before_the_end_is_told(bench: Bench) -> None:
     """Slack is reached again when a message has arrived there, not when the bridge says that it is connected."""
     watch = watching(bench)
     await look(bench, watch, 4, trouble=GONE)
-    bench.slack.proof = SlackProof(at=bench.clock.now(), problem="slack rate limit exceeded")
+    bench.slack.proof = SlackProof(at=bench.clock.now(), problem="is_archived")
     assert await look(bench, watch, 2) == []
     bench.slack.proof = SlackProof(at=bench.clock.now())
     assert "from 12:00 to 12:03" in (await look(bench, watch))[0]
+
+
+async def test_a_slack_that_wants_fewer_messages_was_reached(bench: Bench) -> None:
+    """What Slack answers with a pause is no outage: nobody is alarmed, and the test is made again after a minute."""
+    watch = watching(bench)
+    bench.slack.proof = SlackProof(at=bench.clock.now(), problem="slack rate limit exceeded", busy=True)
+    assert await look(bench, watch, 8) == []
+    assert bench.slack.tests == 4
+    bench.slack.proof = SlackProof(at=bench.clock.now())
+    assert await look(bench, watch, 8) == []
+    assert bench.slack.tests == 5
