@@ -80,8 +80,9 @@ async def attempted(attempt: Attempt, world: "World", watch: "Watch") -> Result:
     The watch must have looked before. What has changed since is a late effect of the attempt before, and told here.
     """
     try:
-        late = await watch.changes()
+        late = []
         if attempt.before is not None:
+            late = await watch.changes()
             await attempt.before(world)
             await watch.changes()
         told = await attempt.act(world)
