@@ -3,10 +3,11 @@
 import asyncio
 import json
 import logging
+import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 from opsbot.footprint import deferred
@@ -71,13 +72,20 @@ def _time(value: dict[str, Json]) -> Json:
 
 
 class DurableRun:
-    """The port `Run` on DBOS."""
+    """The port `Run` on DBOS. ON_LOST is told of a database that fails, before that is remembered as the step's end."""
+
+    def __init__(self, on_lost: Callable[[BaseException], None]) -> None:
+        self._on_lost = on_lost
 
     async def step(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
         """Do a piece of work and remember its result."""
 
         async def step() -> Json:  # DBOS awaits only what is an `async def`
-            return await work()
+            try:
+                return await work()
+            except Exception as error:
+                self._on_lost(error)
+                raise
 
         return await DBOS.run_step_async({"name": name}, step)
 
@@ -92,6 +100,9 @@ class Engine:
         self._url = url
         self._pool = pool
         self._launched = False
+        #: Told, never to come back, when SQLite cannot write or read, as on a full disk: whoever starts anew goes on
+        #: where this one was. What was remembered as failed would be so for ever.
+        self.on_lost: Callable[[str], NoReturn] | None = None
         self._workflow: Any = None
         self._scheduled: Any = None
         #: Jobs whose functions run, and how often in a row an open one was found without.
@@ -115,18 +126,26 @@ class Engine:
         async def job(job_id: str) -> None:
             self._at_work[job_id] = asyncio.current_task()
             try:
-                await perform(job_id, DurableRun())
+                await perform(job_id, DurableRun(self._look))
+            except Exception as error:
+                self._look(error)
+                raise
             finally:
                 self._at_work.pop(job_id, None)
 
         async def tick(at: datetime, schedule: str) -> None:
             if on_tick is not None:
-                await on_tick(schedule, at, DurableRun())
+                await on_tick(schedule, at, DurableRun(self._look))
 
         self._workflow = DBOS.workflow(name=_WORKFLOW)(job)
         self._scheduled = DBOS.workflow(name=_SCHEDULED)(tick)
         self._launched = True
         DBOS.launch()
+
+    def _look(self, error: BaseException) -> None:
+        """End here if it is the database that has failed; DBOS itself waits for a PostgreSQL that is away."""
+        if self.on_lost is not None and isinstance(getattr(error, "orig", None), sqlite3.OperationalError):
+            self.on_lost(str(error.orig))  # type: ignore[attr-defined]
 
     async def start(self, job: Job) -> None:
         """Start a job; DBOS starts an id only once."""

@@ -21,6 +21,7 @@ def test_each_test_that_holds_a_promise_exists(file: str, name: str) -> None:
 
 def test_every_promise_and_every_rule_has_its_tests() -> None:
     """Six promises and five rules stand in the page, each with two tests or more."""
-    rows = [line for line in PAGE.splitlines() if line.startswith("| ") and "::test_" in line]
+    promises = PAGE.partition("## Promises")[2]
+    rows = [line for line in promises.splitlines() if line.startswith("| ") and "::test_" in line]
     assert len(rows) >= 11
     assert all(line.count("::test_") >= 2 for line in rows)

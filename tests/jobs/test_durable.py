@@ -11,6 +11,7 @@ from opsbot.durable import JsonSerializer
 from tests.postgres import PASSWORD, Postgres
 
 SCRIPT = Path(__file__).with_name("crashing_job.py")
+FULL = Path(__file__).with_name("full_job.py")
 STALLING = Path(__file__).with_name("stalling_job.py")
 
 
@@ -53,6 +54,18 @@ async def test_a_killed_job_goes_on_at_the_step_that_was_cut_off(tmp_path: Path,
     assert [line for line in done if line.startswith("end")] == ["end one", "end two", "end three"]
     assert done.count(f"begin {fatal}") == 2
     assert done[-1] == "result ['one', 'two', 'three']"
+
+
+@pytest.mark.parametrize("where", ["within", "after"])
+async def test_a_job_that_finds_no_room_goes_on_when_there_is_some(tmp_path: Path, where: str) -> None:
+    """When SQLite cannot write, in a step or to remember it, the bot ends at once, and the next one goes on there."""
+    ends = []
+    for _ in range(2):
+        process = await asyncio.create_subprocess_exec(sys.executable, str(FULL), str(tmp_path), where)
+        await asyncio.wait_for(process.wait(), 60)
+        ends.append(process.returncode)
+    assert ends == [os.EX_TEMPFAIL, 0]
+    assert diary(tmp_path) == ["one", "two", "two", "three"]
 
 
 async def test_a_job_that_is_started_twice_runs_once(tmp_path: Path, url: str) -> None:
