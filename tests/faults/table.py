@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from tests.faults.plan import SHARES, Kind, Where
 from tests.faults.story import Outcome
 
+#: One in so many faults may come too late for what it was to hit.
+_MISSES = 10
 _HEAD = ("what goes wrong", "where", "faults", "put in place", "taken back or not begun", "violations")
 
 
@@ -24,6 +26,12 @@ def _counts(some: Sequence[Outcome]) -> tuple[str, ...]:
     put = sum(one.told.startswith("✅") for one in some)
     bad = sum(bool(one.violations) for one in some)
     return (str(len(some)), str(put), str(len(some) - put), str(bad))
+
+
+def is_well(outcomes: Sequence[Outcome]) -> bool:
+    """Say whether a campaign has passed: nothing is wrong, and nearly every fault has hit something."""
+    missed = sum(not one.struck for one in outcomes)
+    return not any(one.violations for one in outcomes) and missed * _MISSES <= len(outcomes)
 
 
 def markdown(outcomes: Iterable[Outcome]) -> str:

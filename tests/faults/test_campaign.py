@@ -42,6 +42,7 @@ async def test_every_fault_is_dealt_once_and_written_down(tmp_path: Path) -> Non
     assert [one.fault.number for one in outcomes] == [1, 2, 3, 4, 5]
     assert read(tmp_path / "outcomes", **RUN) == {one.fault.number: one for one in outcomes}
     assert table.rows(outcomes)[-1] == ("all", "", "5", "5", "0", "0")
+    assert table.is_well(outcomes)
 
 
 async def test_a_campaign_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -68,6 +69,7 @@ async def test_a_violation_fails_the_campaign_and_says_how_to_repeat_it(tmp_path
     said: list[str] = []
     outcomes = await planned(tmp_path, said, bad=2).run()
     assert [one.fault.number for one in outcomes if one.violations] == [2]
+    assert not table.is_well(outcomes)
     assert table.rows(outcomes)[-1] == ("all", "", "5", "5", "0", "1")
     text = "\n".join(said)
     assert "VIOLATION: left on the host: opsbot-activate@j1.service" in text
@@ -83,12 +85,14 @@ async def test_a_lane_that_dies_is_a_violation_and_the_others_go_on(tmp_path: Pa
 
 
 def test_what_hit_nothing_is_not_counted() -> None:
-    """A fault whose moment was over is no fault in the table."""
+    """A fault whose moment was over is no fault in the table; a campaign with many of them has not passed."""
     fault = next(campaign(1, pause=8.0))
     hit = Outcome(fault=fault, struck=True, told="↩️ It was undone.")
     assert table.rows([hit, replace(hit, struck=False)])[-1] == ("all", "", "1", "0", "1", "0")
     assert f"| {fault.kind} | {fault.where} | 1 | 0 | 1 | 0 |" in table.markdown([hit])
     assert "all" in table.plain([hit])
+    assert table.is_well([hit] * 9 + [replace(hit, struck=False)])
+    assert not table.is_well([hit] * 8 + [replace(hit, struck=False)])
 
 
 def test_the_made_up_end_is_judged_by_the_same_judge() -> None:
