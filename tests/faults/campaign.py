@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -99,6 +100,7 @@ class Campaign:
                 cwd=_TOP,
                 env={**os.environ, "PYTHONPATH": str(_TOP)},
                 limit=_LONGEST,
+                start_new_session=True,
             )
             try:
                 await self._feed(process, queue, done)
@@ -146,5 +148,6 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
     try:
         await asyncio.wait_for(process.wait(), _END)
     except TimeoutError:
-        process.kill()
+        # With what it has started and what does not end with it.
+        os.killpg(process.pid, signal.SIGKILL)
         await process.wait()

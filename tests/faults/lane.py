@@ -131,6 +131,9 @@ async def _lane(where: Where, logs: Path) -> AsyncIterator[Lane]:
 
 async def run(where: Where, logs: Path) -> None:
     """Deal what stands on standard input; write an outcome a line."""
+    # What is started here must neither write to the campaign's pipe nor keep it open.
+    answers = os.dup(1)
+    os.dup2(2, 1)
     own_mounts()
     if where is Where.DEBIAN:
         own_network()
@@ -138,4 +141,4 @@ async def run(where: Where, logs: Path) -> None:
     async with _lane(where, logs) as lane:
         while line := await loop.run_in_executor(None, sys.stdin.readline):
             outcome = await lane.deal(Fault.of(json.loads(line)))
-            os.write(1, json.dumps(outcome.as_json(), ensure_ascii=False).encode() + b"\n")
+            os.write(answers, json.dumps(outcome.as_json(), ensure_ascii=False).encode() + b"\n")

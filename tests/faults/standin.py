@@ -132,7 +132,7 @@ class Standin(Ground):
             await self.stage.bot_ended()
             self.deaths += 1
             await asyncio.sleep(_RESTART)
-            with contextlib.suppress(DemoError):
+            with contextlib.suppress(DemoError, OSError):
                 await self.stage.start_bot()
 
     @property
