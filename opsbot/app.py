@@ -95,8 +95,7 @@ class App:
             database = Database(database_place(config, credentials), lead=lead)
             stack.push_async_callback(database.close)
             await settle_down(database, config)
-            engine = make_engine(config.database, pool=database.pool)
-            engine.on_lost = _leave
+            engine = make_engine(config.database, pool=database.pool, on_lost=_leave)
             ledger, outbox, inbox = Ledger(database), Outbox(database), Inbox(database)
             wake, oversight = asyncio.Event(), Oversight(config.hosts)
             edge = MatrixEdge(

@@ -93,16 +93,15 @@ class DurableRun:
 class Engine:
     """The port `Engine` on DBOS, which must be alone on its database: whoever launches it holds the lead.
 
-    It connects by the URL, or through a POOL of SQLAlchemy's.
+    It connects by the URL, or through a POOL of SQLAlchemy's. ON_LOST is told, and does not come back, when SQLite
+    cannot write or read, as on a full disk: the next start goes on where this one was; nothing is remembered as failed.
     """
 
-    def __init__(self, url: str, *, pool: Any = None) -> None:
+    def __init__(self, url: str, *, pool: Any = None, on_lost: Callable[[str], NoReturn] | None = None) -> None:
         self._url = url
         self._pool = pool
         self._launched = False
-        #: Told, never to come back, when SQLite cannot write or read, as on a full disk: whoever starts anew goes on
-        #: where this one was. What was remembered as failed would be so for ever.
-        self.on_lost: Callable[[str], NoReturn] | None = None
+        self._on_lost = on_lost
         self._workflow: Any = None
         self._scheduled: Any = None
         #: Jobs whose functions run, and how often in a row an open one was found without.
@@ -144,8 +143,9 @@ class Engine:
 
     def _look(self, error: BaseException) -> None:
         """End here if it is the database that has failed; DBOS itself waits for a PostgreSQL that is away."""
-        if self.on_lost is not None and isinstance(getattr(error, "orig", None), sqlite3.OperationalError):
-            self.on_lost(str(error.orig))  # type: ignore[attr-defined]
+        why = getattr(error, "orig", None)
+        if self._on_lost is not None and isinstance(why, sqlite3.OperationalError):
+            self._on_lost(str(why))
 
     async def start(self, job: Job) -> None:
         """Start a job; DBOS starts an id only once."""

@@ -67,8 +67,7 @@ async def main(folder: Path, where: str) -> None:
             await run.step(name, work)
         ended.set()
 
-    engine = Engine(f"sqlite:///{path}")
-    engine.on_lost = leave
+    engine = Engine(f"sqlite:///{path}", on_lost=leave)
     engine.launch(perform)
     await engine.start(JOB)
     await ended.wait()
