@@ -12,7 +12,7 @@ from opsbot.config import load
 from opsbot.onhost.config import load as load_host
 from opsbot.onhost.trees import DERIVED
 from tests.nix.evaluator import TOP, Evaluator
-from tests.nix.whole import system_with
+from tests.nix.whole import BOT, HOST, system_with
 
 
 def test_the_whole_that_tests_change_is_a_system(nix: Evaluator) -> None:
@@ -121,6 +121,25 @@ def test_secrets_are_only_named(nix: Evaluator, system: Path) -> None:
     }
     secrets = nix.value("builtins.attrNames outputs.nixosConfigurations.ops-jrz1.config.sops.secrets")
     assert secrets == sorted(yaml.safe_load((TOP / "nix/example/secrets.yaml").read_text()))
+
+
+_HANDED = '{ services.opsbot.credentials = { matrix-token = "/srv/matrix-token"; ssh-key = "/srv/ssh-key"; }; }'
+
+
+@pytest.mark.parametrize(
+    ("module", "said", "files"),
+    [
+        ("host", (HOST,), {"host.json", "pins.json", "authorized_keys"}),
+        ("opsbot", (BOT, _HANDED), {"config.yaml"}),
+        ("default", (HOST, BOT, _HANDED), {"config.yaml", "host.json", "pins.json", "authorized_keys"}),
+    ],
+)
+def test_bot_and_host_need_nothing_else(nix: Evaluator, module: str, said: tuple[str, ...], files: set[str]) -> None:
+    """The modules of bot and host, alone or together, make a system without the platform's and without sops."""
+    inside = "".join(f"({one})" for one in said)
+    one = f"nixosSystem {{ modules = [ outputs.nixosModules.{module} {inside} ]; }}"
+    system = nix.build(f"({one}).config.system.build.toplevel")
+    assert {path.name for path in (system / "etc/opsbot").iterdir()} == files
 
 
 def test_a_changed_configuration_is_a_changed_unit(nix: Evaluator) -> None:

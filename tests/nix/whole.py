@@ -4,16 +4,15 @@ import pytest
 
 from tests.nix.evaluator import Evaluator, NixError
 
-#: A host that has all that the modules ask for, to which a test adds one thing.
-_WHOLE = """{
-  platform = { domain = "ops.test"; email = "ops@ops.test"; };
-  platform.bridges.slack.settings.bridge.permissions."@opsbot:ops.test" = "user";
-  sops.defaultSopsFile = ./secrets.yaml;
+#: All that the modules of host, bot and platform ask for.
+HOST = """{
   services.opsbot-host = {
     enable = true;
     authorizedKeys = [ "ssh-ed25519 AAAA opsbot" ];
     settings.platform.url = "https://git.ops.test/team/platform.git";
   };
+}"""
+BOT = """{
   services.opsbot = {
     enable = true;
     settings = {
@@ -29,11 +28,16 @@ _WHOLE = """{
     };
   };
 }"""
+_PLATFORM = """{
+  platform = { domain = "ops.test"; email = "ops@ops.test"; };
+  platform.bridges.slack.settings.bridge.permissions."@opsbot:ops.test" = "user";
+  sops.defaultSopsFile = ./secrets.yaml;
+}"""
 
 
 def system_with(*modules: str) -> str:
     """Return the configuration of that host with MODULES, as an expression."""
-    inside = "".join(f"({module})" for module in (_WHOLE, *modules))
+    inside = "".join(f"({module})" for module in (HOST, BOT, _PLATFORM, *modules))
     return f"(system {{ imports = [ {inside} ]; }}).config"
 
 
