@@ -50,7 +50,8 @@ def test_a_copied_system_names_itself(tmp_path: Path) -> None:
     (base / "activate").write_text(f"#!/bin/sh\necho {base}\n")
     (base / "activate").chmod(0o555)
     (base / "bin/switch").write_bytes(b"\0" + str(base).encode() + b"\0")
-    (store / "path/bin/nixos-version").write_text("the old one")
+    (store / "nixos-version").write_text("the old one")
+    (store / "path/bin/nixos-version").symlink_to(store / "nixos-version")
     (store / "path/bin/git").symlink_to("/usr/bin/git")
     environment = {"PATH": "/usr/bin:/bin", "base": str(base), "out": str(out), "revision": "c" * 40}
     subprocess.run(["sh", _FOLDER / "copy.sh"], env=environment, check=True)
@@ -59,4 +60,6 @@ def test_a_copied_system_names_itself(tmp_path: Path) -> None:
     said = subprocess.run([out / "sw/bin/nixos-version", "--json"], capture_output=True, text=True, check=True).stdout
     assert said == f'{{"configurationRevision": "{"c" * 40}"}}\n'
     assert (out / "sw/bin/git").readlink() == Path("/usr/bin/git")
+    # What it was copied from is as it was.
     assert str(base) in (base / "activate").read_text()
+    assert (store / "nixos-version").read_text() == "the old one"
