@@ -15,6 +15,15 @@ let
   secret = name: what: "${unit name}-${what}";
   placeholder = name: what: config.sops.placeholder.${secret name what};
   inherit (import ./bridge-settings.nix { inherit lib domain placeholder; }) defaults registration;
+  # The argument has two spellings in nixpkgs.
+  withoutLibolm =
+    package:
+    package.override (
+      builtins.intersectAttrs (lib.functionArgs package.override) {
+        withGoolm = true;
+        withGoOlm = true;
+      }
+    );
   check = import ./bridge-checks.nix { inherit lib domain placeholder; };
 
   bridge =
@@ -31,7 +40,7 @@ let
             };
             package = mkOption {
               type = types.package;
-              default = pkgs."mautrix-${name}".override { withGoolm = true; };
+              default = withoutLibolm pkgs."mautrix-${name}";
               defaultText = lib.literalExpression "pkgs.mautrix-${name}, without libolm";
               description = "The package of the bridge. It encrypts nothing, so it needs no libolm.";
             };

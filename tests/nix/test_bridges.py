@@ -57,6 +57,14 @@ def test_what_is_asserted_of_a_bridge_is_what_it_ends_with(nix: Evaluator, tmp_p
         assert end.value.code == 11
 
 
+def test_a_bridge_is_built_without_libolm(nix: Evaluator) -> None:
+    """Nothing is encrypted by a bridge, so it is built without the library that is known to be unsafe."""
+    unit = nix.value(
+        "outputs.nixosConfigurations.ops-jrz1.config.systemd.services.mautrix-slack.serviceConfig.ExecStart"
+    )
+    assert unit.split()[0].endswith("-mautrix-slack-goolm/bin/mautrix-slack")
+
+
 def test_other_bridges_are_off(system: Path) -> None:
     """Only the bridge to Slack runs unless somebody enables another."""
     names = {path.name for path in (system / "etc/systemd/system").glob("mautrix-*")}

@@ -33,6 +33,7 @@ let
       elem
       filter
       foldl'
+      functionArgs
       head
       isList
       isString

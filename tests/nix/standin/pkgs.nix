@@ -76,7 +76,11 @@ let
       runCommand name { } "mkdir -p $out/bin; ln -s /usr/bin/${name} $out/bin/${name}"
       // {
         meta.mainProgram = name;
-        override = _: program name;
+        override =
+          {
+            withGoolm ? false,
+          }:
+          program (if withGoolm then "${name}-goolm" else name);
       };
     inherit
       (lib.genAttrs [

@@ -66,6 +66,7 @@ let
     nullOr =
       inner:
       type "null or ${inner.description}" (value: value == null || inner.check value) {
+        empty = _: null;
         merge =
           loc: found: if all (value: value == null) found then null else mergeDefinitions loc inner found;
         sub = inner.sub or null;
