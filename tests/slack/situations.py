@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
+from opsbot.bridged import Portal, SlackProof
 from opsbot.jobs.reboots import look
 from opsbot.model import Json, SlackNews
 from tests.slack.scenes import Stage
@@ -80,11 +82,15 @@ def _slack_quiet(stage: Stage) -> None:
     slack, now = stage.bench.slack, stage.bench.clock.now()
     slack.trouble = "The bridge has not reached Slack for 95 s (timeout): look at the host's way to slack.com."
     slack.said = SlackNews(heard=now - timedelta(minutes=3), problem="slack rate limit exceeded", waiting=2)
+    slack.proof = SlackProof(at=now - timedelta(minutes=9), problem="The self-test did not reach Slack: is_archived.")
 
 
 def _talk(stage: Stage) -> None:
     now = stage.bench.clock.now()
-    stage.bench.slack.said = SlackNews(heard=now - timedelta(minutes=2), sent=now - timedelta(minutes=2))
+    slack, ops = stage.bench.slack, Portal(room_id="!1:x", channel="C0OPS", name="#ops")
+    slack.said = SlackNews(heard=now - timedelta(minutes=2), sent=now - timedelta(minutes=2))
+    slack.portals = [(ops, True), (replace(ops, channel="C0LAB", name="#lab"), False)]
+    slack.proof = SlackProof(at=now - timedelta(minutes=4), seconds=0.6)
 
 
 def _long_lines(stage: Stage) -> None:
