@@ -71,7 +71,7 @@ class Projects:
         folder, name = _found(path)
         async with self._one_at_a_time:
             if self._is_of_the_demo(name):
-                raise UsageError(f"The demo has a {name} of its own: give yours another name.")
+                raise UsageError(f"The demo has its own {name}: give yours another name.")
             try:
                 subject = await asyncio.to_thread(newcomer.push, self._machine, name, folder)
                 if name not in self._accounts.values():

@@ -185,6 +185,22 @@ async def follow(terminal: Terminal, block: Block) -> None:
             await terminal.expect(words)
 
 
+async def refused(terminal: Terminal, folder: Path) -> None:
+    """Try to bring what is no project, or one whose name is taken."""
+    (folder / "empty").mkdir()
+    write_project("hello-bot", folder)
+    write_project("admin", folder)
+    for path, sentence in {
+        "": "Say which folder it is in: /project PATH.",
+        " ../nowhere": "There is no folder ",
+        " ../empty": "has no pyproject.toml: opsbot new project NAME makes a project.",
+        " ../hello-bot": "The demo has its own hello-bot: give yours another name.",
+        " ../admin": "The demo has its own admin: give yours another name.",
+    }.items():
+        terminal.type(f"/project{path}")
+        await terminal.expect(sentence)
+
+
 async def test_a_project_from_the_template_joins_the_demo_and_is_deployed(tmp_path: Path) -> None:
     """In the demo a project of one's own joins the platform by two lines, is deployed with it, and then by its name.
 
@@ -198,8 +214,7 @@ async def test_a_project_from_the_template_joins_the_demo_and_is_deployed(tmp_pa
     async with demo(clone, folder) as (terminal, process):
         try:
             await terminal.expect("deployer> ")
-            terminal.type("/project ../nowhere")
-            await terminal.expect("There is no folder ")
+            await refused(terminal, tmp_path)
             await follow(terminal, first)
             for name in ("tea_time.py", "test_tea_time.py"):
                 file = project / "src" / name

@@ -55,7 +55,7 @@ class Hello(unittest.TestCase):
         bot.begin()
         bot.turn()
 
-        self.assertEqual(homeserver.sent, ["Hello, Eve!"])
+        self.assertEqual(homeserver.sent, [greeting("Eve")])
 
     def test_goes_where_its_own_server_invites_it(self) -> None:
         """An invitation is taken when it comes from an account of the bot's own server."""
