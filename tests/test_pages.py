@@ -13,46 +13,12 @@ import yaml
 from opsbot import config, plugins
 from opsbot.parsing import parse
 from opsbot.typed import split
-from tests.pages import PAGES, README, TOP, Block, blocks, prose
-from tests.test_docs import files_of_the_repository
+from tests.pages import PAGES, TOP, Block, blocks
+from tests.test_docs import ALL, HELD_ELSEWHERE, files_of_the_repository
 
 COMMANDS = plugins.load(plugins.home()).commands
 
-#: What a block may be in. `chat` is said to the bot, `demo` typed at the demo's prompt (by tests/real/test_project.py).
-LANGUAGES = {"sh", "chat", "demo", "python", "nix", "yaml", "json", "ini", "nginx", "mermaid", "text"}
-#: Lines of tested blocks that are run elsewhere: the file that holds them, and its words for it.
-HELD_ELSEWHERE = {
-    "apt-get install git make python3-venv": (".ci/run", "git make python3 python3-venv # what README names"),
-    # Too long for every run; the short campaign is the same program.
-    "make faults FAULTS=200": ("Makefile", "python -m tests.faults $(if $(FAULTS),--faults $(FAULTS))"),
-    "make demo": ("tests/real/test_project.py", '"-m", "opsbot", "demo"'),
-    "make test": (".ci/run", "step make test "),
-}
-ALL = [block for page in PAGES for block in blocks(page)]
 TESTED = [page for page in PAGES if any(block.mark == "tested" for block in blocks(page))]
-
-
-def test_every_block_of_commands_says_how_it_is_held() -> None:
-    """A block of commands is `sh tested` and run by a test, or `sh platform` and needs a real one; no third way."""
-    transcripts = {README: "<!-- transcript -->\n```\n"}
-    strange = [
-        f"{block} ```{block.language} {block.mark}".rstrip()
-        for block in ALL
-        if (block.language not in LANGUAGES and not (block.language == "" and block.page in transcripts))
-        or (block.language == "sh") != (block.mark in {"tested", "platform"})
-        or (block.language != "sh" and block.mark)
-    ]
-    assert not strange, f"Write ```sh tested, ```sh platform, or one of {sorted(LANGUAGES)}: {strange}"
-    assert [len([b for b in blocks(page) if not b.language]) for page in transcripts] == [1]
-    assert all(begin in page.read_text() for page, begin in transcripts.items())
-
-
-def test_what_is_held_elsewhere_is() -> None:
-    """What a page's test leaves to another one is there, in the words that this table has."""
-    for file, words in HELD_ELSEWHERE.values():
-        assert words in (TOP / file).read_text(), f"{file} has no {words}"
-    written = {line for block in ALL if block.mark == "tested" for line in block.text.splitlines()}
-    assert HELD_ELSEWHERE.keys() <= written, "Take out of the table what no page says any more."
 
 
 @pytest.fixture
@@ -96,19 +62,6 @@ def test_what_pages_say_to_the_bot_is_understood(block: Block) -> None:
         assert line.startswith("!"), line
         name, *words = split(line.removeprefix("!"))
         parse(COMMANDS[name], words, choices={})
-
-
-def test_pages_name_only_commands_that_there_are() -> None:
-    """A word after an exclamation mark, wherever a page writes it as code, is a command or another name of one.
-
-    Decisions also name what was not taken.
-    """
-    known = {*COMMANDS, *(alias for one in COMMANDS.values() for alias in one.aliases)}
-    # The homeserver's own, and what the pages invent.
-    others = {"admin", "coffee"}
-    guides = [page for page in PAGES if page.parent.name != "decisions"]
-    named = {word for page in guides for word in re.findall(r"`!([a-z][a-z-]*)[ `]", prose(page))}
-    assert named - known - others == set()
 
 
 _LABEL = r'(?:"[^"]+"|[^"\[\](){}|<>]+)'
