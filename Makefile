@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # Two tests at a time: most of them wait for servers.
 ARGS ?= -n 2 --dist worksteal
 
-.PHONY: help demo test test-system test-bridge faults attack snapshots lint bench docs lock clean
+.PHONY: help demo test test-system test-bridge faults model attack snapshots lint bench docs lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1  \2/p' Makefile
@@ -42,6 +42,9 @@ attack: $(READY) ## try to get at the running bot and its host in every way we k
 fuzz: SECONDS ?= 300
 fuzz: $(READY) ## throw generated data at every parser, SECONDS=300 each; PARSERS='hook flake-lock' for some
 	@nice $(BIN)/python -m tests.fuzz $(SECONDS) $(PARSERS)
+
+model: $(READY) ## let the model of a job run for long, STORIES=500 of them; one that fails is made short
+	MODEL=$(or $(STORIES),500) $(BIN)/python -m pytest tests/model -k one_true_end
 
 lint: $(READY) ## run ruff and mypy
 	$(BIN)/ruff check

@@ -1,0 +1,74 @@
+"""Parts that break one promise each: what the model is worth is how soon it finds them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from opsbot.model import Job, Json, Outcome, Post
+from opsbot.store.ledger import Ledger
+from opsbot.store.rows import find_job
+from opsbot.store.schema import locks
+from opsbot.testimony import Verdict
+from opsbot.testing.living import LivingHost
+from opsbot.testing.room import FakeRoom
+
+
+class StickyLedger(Ledger):
+    """Does not let go of the lock of a job that was cancelled."""
+
+    async def take_lock(self, host: str, job_id: str) -> Job | None:
+        """Take a host's lock, unless a cancelled job had it last."""
+        query = select(locks.c.job_id).where(locks.c.host == host)
+        last = await self._database.read(lambda c: find_job(c, c.execute(query).scalar_one_or_none() or ""))
+        if last is not None and last.id != job_id and last.outcome == "cancelled":
+            return last
+        return await super().take_lock(host, job_id)
+
+
+class GullibleLedger(Ledger):
+    """Takes every request for agreed to."""
+
+    async def verdict(self, job_id: str, system: str, base: str) -> Verdict | None:
+        """Return somebody's word, whether they have said it or not."""
+        job = await self.job(job_id)
+        assert job is not None
+        return Verdict(
+            job_id=job_id,
+            system=system,
+            base=base,
+            agreed=True,
+            person="admin",
+            account="@admin:example.org",
+            reason="",
+            alone=False,
+            at=job.created_at,
+        )
+
+
+class BoastfulLedger(Ledger):
+    """Says that what was undone is done."""
+
+    async def end(self, job_id: str, outcome: Outcome, posts: Sequence[Post], details: Mapping[str, Json]) -> bool:
+        """End a job well, whatever came of it."""
+        told = Outcome.DONE if outcome is Outcome.UNDONE else outcome
+        return await super().end(job_id, told, posts, details)
+
+
+class EagerHost(LivingHost):
+    """Switches once more when it is asked once more."""
+
+    def _asked_to_switch(self, given: Json, verb: str) -> Json:
+        again = self.wants(given["job"], verb)
+        state = super()._asked_to_switch(given, verb)
+        if again:
+            self.start(given["job"], "again", self._switch(given["job"], self.wanted(given["job"])))
+        return state
+
+
+class ForgetfulRoom(FakeRoom):
+    """Takes the same message twice for two."""
+
+    def _take(self, transaction: str, content: Any) -> str:
+        self._events.pop(transaction, None)
+        return super()._take(transaction, content)
