@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -94,9 +94,21 @@ class Ground(ABC):
             query["from"] = page["end"]
 
 
+class MissedError(Exception):
+    """The moment of a fault did not come."""
+
+
+async def happens(true: Callable[[], object]) -> None:
+    """Wait until something is true. Raises MissedError."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            while not true():  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise MissedError from None
+
+
 async def comes(fault: Fault, progress: Progress) -> None:
-    """Wait for the moment of a fault."""
-    async with asyncio.timeout(_PATIENCE):
-        while not progress.reached(fault.at):  # noqa: ASYNC110 - nobody tells us
-            await asyncio.sleep(0.02)
+    """Wait for the moment of a fault. Raises MissedError."""
+    await happens(lambda: progress.reached(fault.at))
     await asyncio.sleep(fault.after)

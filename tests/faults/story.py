@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.faults.ground import AWAY, Ground
+from tests.faults.ground import AWAY, Ground, MissedError
 from tests.faults.oracle import Books, End, Host, is_over, judge
 from tests.faults.plan import Fault, Work
 from tests.faults.seen import Progress
@@ -63,7 +63,7 @@ class Story:
             end = replace(end, said=await self._ask(self.fault.work))
             try:
                 struck = await self.ground.strike(self.fault, progress)
-            except TimeoutError:
+            except MissedError:
                 struck = False
             end = await self._over(end)
         await self.ground.after(self.fault)
