@@ -44,6 +44,7 @@ from opsbot.store.restored import restored_at
 from opsbot.store.storage import PluginStorage
 from opsbot.timetable import tick
 from opsbot.triggers.grants import faults, granted
+from opsbot.unconfirmed import Unconfirmed
 from opsbot.watched import WatchedHost
 from opsbot.web.hooks import routes
 from opsbot.web.server import Pages, serve
@@ -151,7 +152,8 @@ class App:
                 log.info("at work", extra={"listen": place})
                 watch = self._engine.watch(partial(self.site.ledger.jobs, open_only=True), self._give_up)
                 guarding = guards(self.site, self._database, forget=self._engine.forget, since=since)
-                work = (self.edge.run(), self.bot.run(), watch, self._database.keep(), *guarding)
+                unconfirmed = Unconfirmed(self.site.slack, self.edge.receipts, self.site.clock).run()
+                work = (self.edge.run(), self.bot.run(), watch, self._database.keep(), unconfirmed, *guarding)
                 workers = [tasks.create_task(one) for one in work]
                 await self._engine.keep(self._times(), self.site.config.zone, since=since)
                 notify.ready()

@@ -69,6 +69,10 @@ class Receipts(Protocol):
         """Take in what was said of events; of what was said before, nothing changes."""
         ...
 
+    async def unconfirmed(self) -> frozenset[str]:
+        """Return the events of the newest messages of which it has said nothing, where it says something."""
+        ...
+
 
 class Courier(Protocol):
     """The homeserver as the gate to the channels of Slack. Raises ChatUnreachableError when it is away."""

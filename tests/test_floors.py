@@ -61,6 +61,7 @@ FLOORS = {
         "watched",
         "slackwatch",
         "slacktest",
+        "unconfirmed",
         "timetable",
         "hooks",
         "watchdog",

@@ -29,10 +29,18 @@ def steady(text: str) -> str:
 
 def shown_in(page: str) -> str:
     """Return the conversation that a page shows."""
-    return (ROOT / page).read_text().partition(_BEGIN)[2].partition(_END)[0].replace("```", "").strip()
+    return (
+        (ROOT / page)
+        .read_text()
+        .partition(_BEGIN)[2]
+        .partition(_END)[0]
+        .replace("```text", "")
+        .replace("```", "")
+        .strip()
+    )
 
 
 def show_in(page: str, conversation: str) -> None:
     """Put a conversation in the place of the one that a page shows."""
     before, _, rest = (ROOT / page).read_text().partition(_BEGIN)
-    (ROOT / page).write_text(f"{before}{_BEGIN}\n```\n{conversation}\n```\n{_END}{rest.partition(_END)[2]}")
+    (ROOT / page).write_text(f"{before}{_BEGIN}\n```text\n{conversation}\n```\n{_END}{rest.partition(_END)[2]}")

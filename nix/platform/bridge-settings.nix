@@ -35,6 +35,8 @@ in
       bridge_notices = mkDefault true;
       # People who are not in the other network may be in the rooms.
       kick_matrix_users = mkDefault false;
+      # What the homeserver brings again after a crash is not posted again.
+      deduplicate_matrix_messages = mkDefault true;
     };
     # Else nobody learns what the other network did not take.
     matrix.message_status_events = mkDefault true;

@@ -48,6 +48,10 @@ class Unminded:
     async def note(self, receipts: Sequence[Receipt]) -> None:
         """Do nothing."""
 
+    async def unconfirmed(self) -> frozenset[str]:
+        """Return nothing."""
+        return frozenset()
+
 
 class MatrixEdge:
     """The bot's account on its homeserver; implements the port `Chat`.
@@ -83,12 +87,13 @@ class MatrixEdge:
         self.ready = asyncio.Event()
         self._sender = Sender(settings, client=self._client, letters=outbox, is_portal=self.rooms.is_portal)
         self._delivery = Delivery(self._client)
+        self.receipts: Receipts = receipts or Unminded()
         hooks = Hooks(
             on_turn=on_turn,
             on_messages=on_messages,
             said=self._sender.said,
             tell=self._hear,
-            receipts=receipts or Unminded(),
+            receipts=self.receipts,
             on_receipts=self._delivery.hear,
             on_refused=self._until_accepted,
         )

@@ -21,6 +21,8 @@ from opsbot.testimony import AuditEntry
 POSITION_AT = f"{POSITION}.at"
 #: What was said before this Unix time is not accepted any more: its ids are forgotten.
 FLOOR = "inbox.floor"
+#: How the names begin that the bridge has for itself.
+GHOST = "@slack_"
 #: What an SQL statement takes as a list, with room to spare.
 _CHUNK = 500
 
@@ -39,7 +41,8 @@ class Inbox:
     ) -> None:
         """Store new messages, the sync position and the last event SEEN of each room, in one transaction.
 
-        Messages that are known already are dropped, and those that are from before what the bot remembers.
+        Messages that are known already are dropped, and those that are from before what the bot remembers. What a
+        member of Slack said is known by its time, too: a bridge that has forgotten what it brought brings it again.
         """
 
         def change(connection: Connection) -> None:
@@ -127,8 +130,34 @@ def _insert_new(connection: Connection, messages: Sequence[Message]) -> None:
     new = {message.event_id: message for message in messages if message.sent_at.timestamp() > floor}
     for known in _known(connection, new):
         del new[known]
+    for again in _brought_again(connection, list(new.values())):
+        del new[again]
     if new:
         connection.execute(insert(inbox), [_to_row(message) for message in new.values()])
+
+
+def _brought_again(connection: Connection, messages: Sequence[Message]) -> list[str]:
+    """Return the events of what ghosts said before: nobody says two things in one channel in the same millisecond.
+
+    The room does not count: a bridge whose database was lost makes a new one for the same channel.
+    """
+    said = {message.event_id: _moment(message) for message in messages if message.sender.startswith(GHOST)}
+    known: set[object] = set()
+    times = sorted({moment[1] for moment in said.values()})
+    for start in range(0, len(times), _CHUNK):
+        there = inbox.c.sent_at.in_(times[start : start + _CHUNK])
+        rows = connection.execute(select(inbox.c.sender, inbox.c.sent_at, inbox.c.reacts_to).where(there))
+        known.update((row.sender, row.sent_at, row.reacts_to is None) for row in rows)
+    again = []
+    for event_id, moment in said.items():
+        if moment in known:
+            again.append(event_id)
+        known.add(moment)
+    return again
+
+
+def _moment(message: Message) -> tuple[str, datetime, bool]:
+    return message.sender, message.sent_at.astimezone(UTC).replace(tzinfo=None), message.reacts_to is None
 
 
 _SEE = text(
@@ -151,7 +180,7 @@ def _to_row(message: Message) -> dict[str, object]:
         "html": None if message.html is None else clean(message.html),
         "thread": message.thread,
         "reacts_to": message.reacts_to,
-        "sent_at": message.sent_at.astimezone(UTC).replace(tzinfo=None),
+        "sent_at": _moment(message)[1],
     }
 
 

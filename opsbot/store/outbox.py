@@ -126,7 +126,7 @@ def _claim(connection: Connection, cause: str) -> bool:
 
 
 def _settle(connection: Connection, cause: str, state: State, *, event_id: str = "", reason: str = "") -> None:
-    values = {"state": state, "event_id": event_id or None, "reason": clean(reason) or None}
+    values = {"state": state, "event_id": event_id or None, "reason": clean(reason) or None, "receipt": None}
     connection.execute(update(outbox).where(outbox.c.cause == cause).values(**values))
 
 
@@ -176,7 +176,7 @@ class Outbox:
         return await self._database.write(lambda c: _claim(c, cause))
 
     async def mark_sent(self, cause: str, event_id: str) -> None:
-        """Note the event that a letter became."""
+        """Note the event that a letter became; of this one the bridge has said nothing yet."""
         await self._database.write(lambda c: _settle(c, cause, State.SENT, event_id=event_id))
 
     async def mark_refused(self, cause: str, reason: str) -> None:

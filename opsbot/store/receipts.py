@@ -2,8 +2,9 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Connection, RowMapping, and_, func, select, update
@@ -19,6 +20,10 @@ from opsbot.store.texts import clean
 
 log = logging.getLogger(__name__)
 
+#: How many of the newest messages may still be unconfirmed, and how old they may be.
+_NEWEST, _YOUNG = 300, timedelta(hours=6)
+#: How many words of the bridge are kept about events that are not known yet.
+_EARLY = 20
 #: Lines and characters of a lost message that are told elsewhere.
 _LINES, _WIDTH = 8, 120
 
@@ -36,23 +41,36 @@ class Receipts:
         self._database = database
         self._alerts = alerts
         self._now = now
+        #: The bridge may be faster than the homeserver's answer that names the event.
+        self._early: deque[Receipt] = deque(maxlen=_EARLY)
 
     async def note(self, receipts: Sequence[Receipt]) -> None:
         """Take in what was said of events; of what was said before, nothing changes."""
-        await self._database.write(partial(self._note_all, receipts))
+        self._early.extend(receipts)
+        if not self._early:
+            return
+        taken = await self._database.write(partial(self._note_all, tuple(self._early)))
+        self._early = deque((one for one in self._early if one not in taken), maxlen=_EARLY)
+
+    async def unconfirmed(self) -> frozenset[str]:
+        """Return the events of the newest messages of which the bridge has said nothing, where it says something."""
+        return await self._database.read(_unconfirmed)
 
     async def news(self) -> SlackNews:
         """Return when something last came and went, and why what was sent last did not arrive."""
         return await self._database.read(_news)
 
-    def _note_all(self, receipts: Sequence[Receipt], connection: Connection) -> None:
-        for receipt in receipts:
-            self._note(connection, receipt)
+    def _note_all(self, receipts: Sequence[Receipt], connection: Connection) -> frozenset[Receipt]:
+        return frozenset(receipt for receipt in receipts if self._note(connection, receipt))
 
-    def _note(self, connection: Connection, receipt: Receipt) -> None:
+    def _note(self, connection: Connection, receipt: Receipt) -> bool:
+        """Take in what was said of one event; return whether the event is known."""
         row = connection.execute(select(outbox).where(outbox.c.event_id == receipt.event_id)).mappings().one_or_none()
-        if row is None or row["receipt"] == "" or row["state"] != State.SENT:
-            return
+        if row is not None and row["receipt"] != "" and row["state"] == State.SENT:
+            self._take(connection, row, receipt)
+        return row is not None
+
+    def _take(self, connection: Connection, row: RowMapping, receipt: Receipt) -> None:
         if not receipt.problem:
             _set(connection, row, receipt="")
         elif row["edits"] is not None and _has_newer(connection, row):
@@ -94,6 +112,16 @@ def _set(connection: Connection, row: RowMapping, **values: object) -> None:
 def _has_newer(connection: Connection, row: RowMapping) -> bool:
     newer = select(outbox.c.seq).where(outbox.c.edits == row["edits"], outbox.c.seq > row["seq"]).limit(1)
     return connection.execute(newer).one_or_none() is not None
+
+
+def _unconfirmed(connection: Connection) -> frozenset[str]:
+    columns = (outbox.c.seq, outbox.c.room_id, outbox.c.event_id, outbox.c.receipt, outbox.c.state)
+    young = outbox.c.at > datetime.now(UTC).replace(tzinfo=None) - _YOUNG
+    rows = connection.execute(select(*columns).where(young).order_by(outbox.c.seq.desc()).limit(_NEWEST)).all()
+    # What was said before the bridge began to speak of messages is none of its silences.
+    spoke = {row.room_id: row.seq for row in rows if row.receipt is not None}
+    silent = (row for row in rows if row.receipt is None and row.state == State.SENT)
+    return frozenset(row.event_id for row in silent if row.seq > spoke.get(row.room_id, row.seq))
 
 
 def _news(connection: Connection) -> SlackNews:

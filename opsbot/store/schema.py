@@ -176,6 +176,7 @@ Index("outbox_event", outbox.c.event_id)
 Index("deliveries_at", deliveries.c.at)
 Index("audit_job", audit.c.job_id)
 Index("inbox_open", inbox.c.done_at, inbox.c.seq)
+Index("inbox_sent", inbox.c.sent_at)
 
 
 _TRIGGER = """

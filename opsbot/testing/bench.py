@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -123,13 +123,14 @@ class Bench:
         message of the room by its key in `room`, the text is the sign of a reaction to it.
         """
         sender = person if person.startswith("@") else f"@{person}:example.org"
-        event_id = f"$event{next(self._ids)}-{self._opened}"
+        number = next(self._ids)
         message = Message(
-            event_id=event_id,
+            event_id=f"$event{number}-{self._opened}",
             room_id=ROOM,
             sender=sender,
             body=text,
-            sent_at=sent_at or self.clock.now(),
+            # Nobody says two things in the same millisecond, however still the clock stands.
+            sent_at=sent_at or self.clock.now() + timedelta(milliseconds=number),
             reacts_to=reacts_to,
         )
         await self.site.inbox.accept([message], position=None)

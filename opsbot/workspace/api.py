@@ -109,7 +109,7 @@ class Api:
         thread = form.get("thread_ts") or None
         if thread:
             channel.find(thread)
-        self.weather.check()
+        self.weather.check(channel.id)
         self.pace.post(channel.id)
         if form.get("username") and "chat:write.customize" not in self.team.app.scopes:
             raise RefusedError("missing_scope", needed="chat:write.customize")
@@ -141,7 +141,7 @@ class Api:
         if channel.archived:
             raise RefusedError("is_inactive")
         check_message(text, blocks)
-        self.weather.check()
+        self.weather.check(channel.id)
         self.pace.update()
         self.team.change(channel, post, text=text, blocks=blocks)
         return {"channel": channel.id, "ts": post.ts, "text": text}

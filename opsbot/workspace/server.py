@@ -88,6 +88,15 @@ class Workspace:
         method = request.match_info["method"]
         form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
         token = request.headers.get("Authorization", "").removeprefix("Bearer ") or form.get("token", "")
+
+        def is_gone() -> bool:
+            return request.transport is None or request.transport.is_closing()
+
+        await self.api.weather.wait(form.get("blocks", ""), is_gone)
+        if is_gone():
+            # And the question with it.
+            self.calls.append((method, "gone"))
+            return web.Response(status=400)
         try:
             result = self._answer(method, token, form)
         except RefusedError as refused:

@@ -27,6 +27,9 @@ class Sockets:
         self.taken: set[str] = set()
         #: Events that nobody heard.
         self.lost = 0
+        #: How many sockets were opened so far.
+        self.opened = 0
+        self._newest: Json = None
         team.listeners.append(self._tell)
 
     @property
@@ -52,6 +55,7 @@ class Sockets:
         await socket.send_json({"type": "hello", "num_connections": self.count + 1})
         mine = (place, socket)
         self._open.append(mine)
+        self.opened += 1
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
@@ -65,7 +69,12 @@ class Sockets:
         for _, socket in list(self._open):
             await socket.close()
 
+    def tell_again(self) -> None:
+        """Tell the newest event once more, as Slack does when no word of it came back."""
+        self._tell("", self._newest)
+
     def _tell(self, _: str, event: Json) -> None:
+        self._newest = event
         # Slack gives an event to one socket of each app.
         newest = dict(self._open)
         self.lost += self._team.app.user not in newest

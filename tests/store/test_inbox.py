@@ -145,3 +145,21 @@ async def test_what_is_remembered_can_be_replaced_and_forgotten(database: Databa
     assert await memory.recall_all("room:") == {"a_b": "2"}
     await memory.forget("room:a_b")
     assert await memory.recall("room:a_b") is None
+
+
+async def test_what_a_bridge_brings_again_is_the_same_message(inbox: Inbox) -> None:
+    """A member's message that comes as another event, in the same room or a new one, is not heard again.
+
+    At another time, by another member, or as a reaction, it is another one. Matrix people may be as fast as they like.
+    """
+    said = replace(message("$1"), sender="@slack_t0-u0ada:test.local")
+    again = replace(said, event_id="$2")
+    await inbox.accept([said, again], position="s1")
+    await inbox.finish("$1")
+    later = replace(said, event_id="$4", sent_at=NOON + timedelta(milliseconds=1))
+    other = replace(said, event_id="$5", sender="@slack_t0-u0ben:test.local")
+    reaction = replace(said, event_id="$6", reacts_to="$0")
+    native = [message("$7"), message("$8")]
+    await inbox.accept([replace(again, room_id="!new:test.local"), later, other, reaction, *native], position="s2")
+    await inbox.accept([replace(again, event_id="$9")], position="s3")
+    assert [one.event_id for one in await inbox.open_messages()] == ["$4", "$5", "$6", "$7", "$8"]

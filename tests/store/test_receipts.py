@@ -138,6 +138,33 @@ async def test_what_is_given_up_is_told_in_the_other_room_once(desk: Desk) -> No
     assert await desk.take(OPS) is None
 
 
+async def test_what_nothing_was_said_of_is_known(desk: Desk) -> None:
+    """Once the bridge speaks of messages, later ones of which it says nothing are known; also what is sent again."""
+    await desk.send("before", "$0")
+    await desk.send("b", "$2")
+    await desk.send("a", "$1")
+    assert await desk.receipts.unconfirmed() == frozenset()
+    await desk.receipts.note([Receipt(event_id="$2")])
+    assert await desk.receipts.unconfirmed() == {"$1"}
+    await desk.fail("$1", "internal_error")
+    assert await desk.receipts.unconfirmed() == frozenset()
+    await desk.take()
+    await desk.outbox.mark_sent("a", "$3")
+    assert await desk.receipts.unconfirmed() == {"$3"}
+
+
+async def test_a_word_may_come_before_its_event_is_known(desk: Desk) -> None:
+    """What the bridge says before the homeserver's answer names the event counts when it does."""
+    await desk.outbox.post(Post(cause="a", room_id=ROOM, text=Text(body="words", html="words")))
+    await desk.take()
+    await desk.fail("$1", "internal_error")
+    await desk.outbox.mark_sent("a", "$1")
+    await desk.receipts.note([])
+    letter = await desk.take()
+    assert letter is not None
+    assert letter.stale == "$1"
+
+
 def test_a_message_is_not_tried_for_ever() -> None:
     """Pauses grow up to five minutes, and after eight tries a message is given up."""
     waits = [verdict("internal_error", repeats) for repeats in range(MOST)]
