@@ -44,7 +44,7 @@ class Run:
         await self._controlled(controls.FIRST, watch)
         await self._tried(BY_THE_ROOM, watch)
         await self._controlled(controls.UNLOCKED, watch)
-        if any(map(self._is_wanted, (*BY_THE_HOST[:2], LAST[0]))):
+        if any(map(self._is_wanted, (*BY_THE_HOST[:3], LAST[0]))):
             await consent.expiring(self.world)
         await self._tried(BY_THE_HOST, watch)
         await self._tried(LAST, watch)

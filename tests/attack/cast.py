@@ -58,4 +58,6 @@ def more(homeserver: str, listen: str, plugins: Path) -> Json:
         "approvals": {"deploy": "deployer", "platform": "admin"},
         "listen": listen,
         "plugins": [str(plugins)],
+        # Else most of it would be refused for its number alone, on a machine that is fast.
+        "limits": dict.fromkeys(("person", "room", "strangers", "queued", "jobs", "all_jobs"), 10_000),
     }

@@ -9,6 +9,8 @@ from tests.attack.world import World
 
 _ASKS = "waits for somebody's word"
 YES = "✅"
+#: So much that it is more than what strangers may say in a minute, however slow the machine.
+_FLOOD, _MANY = 40, "commands within a minute from people whom I do not know"
 
 
 async def asked(world: World) -> None:
@@ -159,11 +161,11 @@ ATTEMPTS = (
 
 
 async def expiring(world: World) -> None:
-    """A deploy waits for a word that must come within a minute; and somebody has left the team."""
+    """A deploy waits for a word that must come within a minute; somebody has left; limits are the usual ones."""
     if "job" in world.kept:
         await world.say("admin", f"!deny {world.kept['job']}")
     approvals = {"deploy": "deployer", "platform": "admin", "expires": 60, "remind": 60}
-    await world.configure(approvals=approvals, people=cast.team())
+    await world.configure(approvals=approvals, people=cast.team(), limits={})
     await asked(world)
 
 
@@ -183,6 +185,21 @@ GONE = (
         audited="stranger",
     ),
 )
+
+
+async def _flooded(world: World) -> Told:
+    """A stranger says so much that it would fill the room, and Slack; the team is heard as before."""
+    content = {"msgtype": "m.text", "body": "!deploy hello-bot"}
+    events = [await world.send("mallory", content) for _ in range(_FLOOD)]
+    await world.quiet("")
+    answers = {event: words for event in events if (words := world.posted(event))}
+    over = next((event for event, words in answers.items() if _MANY in words), None)
+    if over is None or len(answers) == len(events):
+        return Told(words=f"{len(answers)} answers to {len(events)} commands")
+    return Told(words=answers[over], event=over)
+
+
+FLOOD = Attempt(what="a stranger floods a room", by="Matrix user", act=_flooded, refused=(_MANY,), audited="stranger")
 EXPIRED = Attempt(
     what="a word after the request has expired",
     by="Slack member",

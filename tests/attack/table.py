@@ -24,6 +24,7 @@ BY_THE_ROOM = (
 #: What those who have left say, and what is asked of the host; meanwhile a request expires.
 BY_THE_HOST = (
     *_of("identity", consent.GONE),
+    *_of("flood", (consent.FLOOD,)),
     *_of("forced command", host.SSH),
     *_of("frames", host.FRAMES),
     *_of("protected branches", repository.UNPROTECTED),

@@ -6,14 +6,21 @@ from tests.onhost.bench import ENDED, Bench
 #: Names that a Python which looks into the folder that it was started in would take for its own.
 MODULES = ("json.py", "sitecustomize.py", "usercustomize.py", "opsbot.py", "git.py")
 #: Every program of a system that somebody may be tempted to ask.
-_PROGRAMS = ("activate", "init", "bin/switch-to-configuration", "sw/bin/nixos-version", "sw/bin/opsbot-host")
+_PROGRAMS = (
+    "activate",
+    "init",
+    "dry-activate",
+    "bin/switch-to-configuration",
+    "sw/bin/nixos-version",
+    "sw/bin/opsbot-host",
+)
 
 
 def trap(system: Path, marker: Path) -> None:
     """Put programs in place of a system's own that write down that they were run."""
     for name in _PROGRAMS:
         path = system / name
-        path.unlink()
+        path.unlink(missing_ok=True)
         path.write_text(f'#!/bin/sh\necho "$0" >> {marker}\nexit 1\n')
         path.chmod(0o755)
 
