@@ -161,7 +161,8 @@ class Crossing:
         async def entered() -> bool:
             for room_id in (await self.opsbot.ask("GET", "joined_rooms"))["joined_rooms"]:
                 state = await self.opsbot.ask("GET", f"rooms/{room_id}/state")
-                if any(one["type"] == "m.bridge" and one["content"]["channel"]["id"] == wanted for one in state):
+                bridges = (one["content"] for one in state if one["type"] == "m.bridge")
+                if any(content.get("channel", {}).get("id") == wanted for content in bridges):
                     found.append(room_id)
             return bool(found)
 
