@@ -93,7 +93,8 @@ class App:
         Raises ConfigError.
         """
         async with AsyncExitStack() as stack:
-            database = Database(database_place(config, credentials), lead=lead)
+            credentials, masks = credentials.hiding(config.secrets.values())
+            database = Database(database_place(config, credentials), lead=lead, masks=masks)
             stack.push_async_callback(database.close)
             await settle_down(database, config)
             engine = make_engine(config.database, pool=database.pool, on_lost=_leave)
@@ -124,14 +125,14 @@ class App:
                 schedules=granted(config, loaded.schedules),
                 hooks=loaded.hooks,
                 deliveries=Deliveries(database),
-                hosts={name: WatchedHost(host, oversight.tell) for name, host in hosts.items()},
+                hosts={name: WatchedHost(host, oversight.tell, shown=masks.over) for name, host in hosts.items()},
                 inbox=inbox,
                 ledger=ledger,
                 outbox=outbox,
                 audit=Audit(database),
                 chat=edge,
                 slack=slack_link(config, credentials, database, courier=edge, clock=SystemClock()),
-                outside=await stack.enter_async_context(prober(config)),
+                outside=await stack.enter_async_context(prober(config, shown=masks.over)),
                 forge=forgejo(config, credentials),
                 engine=engine,
                 clock=SystemClock(),
@@ -139,7 +140,7 @@ class App:
                 tell=oversight.tell,
             )
             bot = Bot(site, wake, on_turn=oversight.bot_turned)
-            pages = oversight.pages(ledger, outbox)
+            pages = oversight.pages(ledger, outbox, shown=masks.over)
             hooks = Hooks(site, {name: credentials.read(one.secret_file) for name, one in config.hooks.items()})
             yield cls(site, database=database, bot=bot, edge=edge, engine=engine, pages=pages, hooks=hooks)
 

@@ -3,14 +3,14 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from opsbot import __version__
 from opsbot.config import BadConfigError, Config, load
 from opsbot.connect import database_place, forgejo, ssh_host
-from opsbot.credentials import Credentials
+from opsbot.credentials import Credentials, unheard
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, ConfigError, ForgeError, OpsbotError
 from opsbot.hooks import SHORTEST
 from opsbot.matrix.client import Client
@@ -47,7 +47,9 @@ def fails(what: str, sentence: object) -> Line:
     return Line(what=what, sentence=str(sentence), ok=False)
 
 
-async def check(path: Path, environ: Mapping[str, str], *, offline: bool = False) -> AsyncIterator[Line]:
+async def check(
+    path: Path, environ: Mapping[str, str], *, offline: bool = False, on_secret: Callable[[str], None] = unheard
+) -> AsyncIterator[Line]:
     """Yield a line for each thing that the configuration at PATH names; OFFLINE, only for the file itself."""
     try:
         config = load(path, environ)
@@ -61,7 +63,7 @@ async def check(path: Path, environ: Mapping[str, str], *, offline: bool = False
         yield line
     if offline:
         return
-    credentials = Credentials.of(environ, config.credentials)
+    credentials = Credentials.of(environ, config.credentials, on_secret=on_secret)
     for line in (*_credentials(config, credentials), await _database(config, credentials)):
         yield line
     hosts = (_host(name, config, credentials) for name in config.hosts)

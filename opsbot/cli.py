@@ -26,10 +26,11 @@ CONFIG = "/etc/opsbot/config.yaml"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
     chosen = parser().parse_args(arguments)
+    chosen.masks = Masks()
     try:
         status: int = chosen.do(chosen)
     except OpsbotError as error:
-        sys.stderr.write(f"opsbot: {error}\n")
+        sys.stderr.write(chosen.masks.over(f"opsbot: {error}\n"))
         return 1
     except KeyboardInterrupt:
         return 130
@@ -74,8 +75,8 @@ def _slack_login(chosen: argparse.Namespace) -> int:
     from opsbot.slack import log_in  # noqa: PLC0415 - as above
 
     async def lines() -> None:
-        async for sentence in log_in(config, os.environ, only=chosen.only):
-            sys.stdout.write(f"{sentence}\n")
+        async for sentence in log_in(config, os.environ, only=chosen.only, on_secret=chosen.masks.learn):
+            sys.stdout.write(chosen.masks.over(f"{sentence}\n"))
             sys.stdout.flush()
 
     asyncio.run(lines())
@@ -137,9 +138,9 @@ def _run(chosen: argparse.Namespace) -> int:
     with loading():
         from opsbot import app, logs  # noqa: PLC0415 - a wrong configuration is told without it, and so at once
 
-    masks = Masks()
-    logs.begin(chosen.log or logs.usual_form(), masks)
-    return asyncio.run(app.main(config, os.environ, on_secret=masks.learn))
+    logs.begin(chosen.log or logs.usual_form(), chosen.masks)
+    with logs.last_words():
+        return asyncio.run(app.main(config, os.environ, on_secret=chosen.masks.learn))
 
 
 def _demo(chosen: argparse.Namespace) -> int:
@@ -153,8 +154,8 @@ def _check(chosen: argparse.Namespace) -> int:
 
     async def lines() -> bool:
         well = True
-        async for line in check(chosen.config, os.environ, offline=chosen.offline):
-            sys.stdout.write(f"{line}\n")
+        async for line in check(chosen.config, os.environ, offline=chosen.offline, on_secret=chosen.masks.learn):
+            sys.stdout.write(chosen.masks.over(f"{line}\n"))
             sys.stdout.flush()
             well &= line.ok
         return well

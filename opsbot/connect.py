@@ -1,5 +1,6 @@
 """From the configuration to the edges: the one place where keys become connections."""
 
+from collections.abc import Callable
 from functools import partial
 
 from opsbot.config import Bridge, Config
@@ -56,13 +57,14 @@ def ssh_host(name: str, config: Config, credentials: Credentials) -> SshHost:
     return SshHost(name, address)
 
 
-def prober(config: Config) -> Prober:
-    """Return what looks at the services from outside."""
+def prober(config: Config, *, shown: Callable[[str], str] = str) -> Prober:
+    """Return what looks at the services from outside; what they say is SHOWN without secrets."""
     return Prober(
         {
             name: Target(http=one.http, tcp=one.tcp, expect=one.expect, version=one.version)
             for name, one in config.services.items()
-        }
+        },
+        shown=shown,
     )
 
 

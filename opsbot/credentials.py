@@ -2,12 +2,13 @@
 
 import os
 import stat
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 from opsbot.errors import ConfigError
+from opsbot.masks import Masks
 
 #: More than any token or key needs; a wrong file is not read into memory.
 LARGEST = 64 * 1024
@@ -50,6 +51,22 @@ class Credentials:
         secret = _text(path, data)
         self.on_secret(secret)
         return secret
+
+    def hiding(self, names: Iterable[str]) -> tuple[Self, Masks]:
+        """Return these credentials with masks that know the secrets of NAMES, and each that is told of from now on.
+
+        Raises ConfigError as `read` does.
+        """
+        masks = Masks()
+
+        def learn(secret: str) -> None:
+            self.on_secret(secret)
+            masks.learn(secret)
+
+        hiding = replace(self, on_secret=learn)
+        for name in names:
+            hiding.read(name)
+        return hiding, masks
 
     def path(self, name: str) -> Path:
         """Return where the secret NAME is, for those who read it themselves. Raises ConfigError as `read` does."""

@@ -3,10 +3,12 @@
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO
 
+from opsbot.errors import OpsbotError
 from opsbot.happened import (
     Answered,
     ChatBack,
@@ -125,6 +127,18 @@ def begin(form: str, masks: Masks, *, stream: IO[str] | None = None) -> None:
     stubborn = logging.getLogger(_STUBBORN)
     stubborn.handlers = [logging.NullHandler()]
     stubborn.propagate = True
+
+
+@contextmanager
+def last_words() -> Iterator[None]:
+    """Write what nobody caught to the log, and end with status 1: Python's own way would mask nothing of it."""
+    try:
+        yield
+    except OpsbotError:
+        raise
+    except Exception:
+        log.exception("the bot broke")
+        raise SystemExit(1) from None
 
 
 def usual_form() -> str:

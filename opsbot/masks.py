@@ -6,16 +6,20 @@ from urllib.parse import quote
 #: What stands in place of a secret.
 MASK = "[masked]"
 #: Characters of the shortest line that is masked: less is part of ordinary words.
-_SHORTEST = 4
+_SHORTEST = 6
 
-#: A scheme with its token, Slack's tokens, Synapse's, a token in an address, and a password before a host's name.
+#: A scheme with its token, which an ordinary word is not; the tokens of Slack, Synapse and the forges; what is called a
+#: token, a password or a secret, in an address, a variable or JSON; who one is in an address; and a private key.
 _LOOKS = re.compile(
-    r"(?P<scheme>\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}"
+    r"(?P<scheme>\b(?:Bearer|Basic|token)\s+)(?:[\w.~+/=-]{24,}|(?=[\w.~/-]*(?:[0-9=+]|(?-i:[a-z][A-Z])))[\w.~+/=-]{8,})"
     r"|\bx(?:ox[a-z]|app)-[\w-]+"
-    r"|\bsyt_[\w-]+"
-    r"|(?P<name>\b(?:access_token|token|password)=)[^\s&\"']+"
-    r"|(?P<user>://[^\s/:@]*:)[^\s/@]+(?=@)",
-    re.IGNORECASE,
+    r"|\b(?:syt|gh[pousr]|github_pat|glpat)[_-][\w-]{3,}"
+    r"|(?P<name>(?:token|passw(?:or)?d|secret|api_?key)=)[^\s&\"']+"
+    r"|(?P<json>\"[\w-]*(?:token|password|secret)\"\s*:\s*\")[^\"]+"
+    r"|(?P<user>://[^\s/:@]*:)[^\s/@]+(?=@)"
+    r"|(?P<alone>://)[^\s/:@]{20,}(?=@)"
+    r"|(?P<key>-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*-----|\Z)",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -40,4 +44,5 @@ class Masks:
 
 
 def _mask(found: re.Match[str]) -> str:
-    return (found["scheme"] or found["name"] or found["user"] or "") + MASK
+    kept = ("scheme", "name", "json", "user", "alone", "key")
+    return next((found[name] for name in kept if found[name]), "") + MASK

@@ -46,14 +46,15 @@ class Oversight:
         """Note a turn of the loop that takes messages out of the inbox."""
         self.health.turned("bot")
 
-    def pages(self, ledger: Ledger, outbox: Outbox) -> Pages:
-        """Return what the bot's own server shows."""
+    def pages(self, ledger: Ledger, outbox: Outbox, *, shown: Callable[[str], str] = str) -> Pages:
+        """Return what the bot's own server shows; its sentences are SHOWN without secrets."""
 
         async def stopped() -> str | None:
             return self.health.stopped()
 
         async def not_ready() -> str | None:
-            return await _deaf(outbox) or self.health.not_ready()
+            why = await _deaf(outbox) or self.health.not_ready()
+            return None if why is None else shown(why)
 
         async def figures() -> bytes:
             jobs = await ledger.jobs(open_only=True, limit=_ALL)

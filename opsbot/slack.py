@@ -3,13 +3,13 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from opsbot.ailments import PASSING, of_login
 from opsbot.bridge.manifest import manifest
 from opsbot.bridge.provisioning import Provisioning
 from opsbot.config import Config
-from opsbot.credentials import Credentials
+from opsbot.credentials import Credentials, unheard
 from opsbot.errors import BridgeError, ConfigError
 
 _LOOK = 0.5
@@ -29,13 +29,18 @@ def provisioning(config: Config, credentials: Credentials) -> Provisioning:
 
 
 async def log_in(
-    config: Config, environ: Mapping[str, str], *, only: bool = False, within: float = PASSING
+    config: Config,
+    environ: Mapping[str, str],
+    *,
+    only: bool = False,
+    within: float = PASSING,
+    on_secret: Callable[[str], None] = unheard,
 ) -> AsyncIterator[str]:
     """Let the bridge log in with Slack as the bot, and yield a sentence for each thing that was done.
 
     ONLY ends every other login of the bot's account. Raises ConfigError and BridgeError.
     """
-    bridge, credentials = config.bridge, Credentials.of(environ, config.credentials)
+    bridge, credentials = config.bridge, Credentials.of(environ, config.credentials, on_secret=on_secret)
     api = provisioning(config, credentials)
     if bridge is None or bridge.bot_token_file is None or bridge.app_token_file is None:
         raise ConfigError("The configuration must name bridge.bot_token_file and bridge.app_token_file for that.")

@@ -67,10 +67,10 @@ class Supervisor:
 
 
 @asynccontextmanager
-async def bot(config: Path, supervisor: Supervisor) -> AsyncIterator[asyncio.subprocess.Process]:
+async def bot(config: Path, supervisor: Supervisor, *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run the bot as a service."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "opsbot", "run", "--config", str(config)),
+        *(sys.executable, "-m", "opsbot", "run", "--config", str(config), *options),
         env={**os.environ, "NOTIFY_SOCKET": str(supervisor.path)},
         stderr=asyncio.subprocess.PIPE,
     )

@@ -16,6 +16,7 @@ from opsbot.matrix.problems import AnswerError, HomeserverUnwellError, TokenRefu
 LONGEST_WAIT = 300.0
 #: How much is kept of what a homeserver says about an error.
 _LONGEST_WORDS = 300
+_LONGEST_CODE = 100
 _TOO_MANY = 429
 _TOO_LARGE = 413
 _UNAUTHORISED = 401
@@ -98,7 +99,7 @@ def read_answer(status: int, wait: str, body: bytes) -> Any:
         answer = json.loads(body)
     except (ValueError, RecursionError):
         answer = None
-    code = text(mapping(answer).get("errcode"))
+    code = text(mapping(answer).get("errcode"))[:_LONGEST_CODE]
     words = text(mapping(answer).get("error"))[:_LONGEST_WORDS] or code or "no reason given"
     if status == _TOO_MANY:
         raise HomeserverUnwellError(f"The homeserver wants fewer requests: {words}", wait=_wait(answer, wait))

@@ -1,8 +1,10 @@
 """Where a database is: SQLAlchemy's URLs, and what must hold for each kind."""
 
 from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
+from opsbot.errors import ConfigError
 from opsbot.store import sqlite
 
 #: Seconds in which PostgreSQL must have answered a connection.
@@ -24,8 +26,14 @@ Place = URL
 
 
 def place(database: str, password: str | None = None) -> Place:
-    """Return where the DATABASE is that the configuration names, with the PASSWORD that is not in there."""
-    url = make_url(database)
+    """Return where the DATABASE is that the configuration names, with the PASSWORD that is not in there.
+
+    Raises ConfigError when it is no address.
+    """
+    try:
+        url = make_url(database)
+    except (ArgumentError, ValueError):
+        raise ConfigError("`database` is no address, like postgresql://opsbot@db.example.org:5432/opsbot.") from None
     if url.get_backend_name() == "sqlite":
         return url
     url = url.set(drivername="postgresql+psycopg")

@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from opsbot.masks import Masks
 from opsbot.store.address import Place, connect, is_sqlite, place
 from opsbot.store.lead import PATIENCE, PROBE, FileLead, SessionLead, words
 from opsbot.store.schema import prepare
+from opsbot.store.texts import MASKS
 
 T = TypeVar("T")
 
@@ -25,13 +27,17 @@ _READING: dict[bool, dict[str, Any]] = {
 class Database:
     """A database by its SQLAlchemy URL. All writes go one after another; reads beside them.
 
-    With the LEAD of PostgreSQL, which must have been taken, what is written is stored only while that is held.
+    What people said and programs answered is stored without the secrets that MASKS knows. With the LEAD of PostgreSQL,
+    which must have been taken, what is written is stored only while that is held.
     """
 
-    def __init__(self, url: str | Place, *, lead: FileLead | SessionLead | None = None) -> None:
+    def __init__(
+        self, url: str | Place, *, lead: FileLead | SessionLead | None = None, masks: Masks | None = None
+    ) -> None:
         where = place(url) if isinstance(url, str) else url
         self._engine = connect(where)
         self._reading = self._engine.execution_options(**_READING[is_sqlite(where)])
+        self._masks = masks or Masks()
         self._lead = lead if isinstance(lead, SessionLead) else None
         self._writer = ThreadPoolExecutor(1, "database-writer")
         self._readers = ThreadPoolExecutor(3, "database-reader")
@@ -57,6 +63,7 @@ class Database:
 
     def _write(self, change: Callable[[Connection], T]) -> T:
         with self._begin() as connection:
+            connection.execution_options(**{MASKS: self._masks})
             return change(connection)
 
     async def read(self, query: Callable[[Connection], T]) -> T:

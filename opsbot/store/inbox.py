@@ -15,7 +15,7 @@ from opsbot.store.ledger import open_job
 from opsbot.store.memory import get, put
 from opsbot.store.outbox import insert_posts
 from opsbot.store.schema import inbox, seen_rooms
-from opsbot.store.texts import clean
+from opsbot.store.texts import clean, masked
 from opsbot.testimony import AuditEntry
 
 POSITION_AT = f"{POSITION}.at"
@@ -133,7 +133,10 @@ def _insert_new(connection: Connection, messages: Sequence[Message]) -> None:
     for again in _brought_again(connection, list(new.values())):
         del new[again]
     if new:
-        connection.execute(insert(inbox), [_to_row(message) for message in new.values()])
+        # Before anything reads it: what is cut or quoted later may be half a secret, which nobody knows any more.
+        rows = [_to_row(message) for message in new.values()]
+        hidden = [row | {key: masked(connection, row[key]) for key in ("body", "html")} for row in rows]
+        connection.execute(insert(inbox), hidden)
 
 
 def _brought_again(connection: Connection, messages: Sequence[Message]) -> list[str]:

@@ -12,6 +12,7 @@ from opsbot.store.locks import Locks
 from opsbot.store.outbox import insert_posts
 from opsbot.store.rows import aware, find_job, naive, to_job
 from opsbot.store.schema import holds, jobs, verdicts
+from opsbot.store.texts import masked
 from opsbot.testimony import Verdict
 
 
@@ -26,13 +27,13 @@ def open_job(connection: Connection, job: Job) -> Job:
             kind=job.kind.value,
             host=job.host,
             project=job.project,
-            target=job.target,
+            target=masked(connection, job.target),
             person=job.person,
             room_id=job.room_id,
             event_id=job.event_id,
             thread=job.thread,
             dry_run=job.dry_run,
-            reason=job.reason,
+            reason=masked(connection, job.reason),
             created_at=naive(job.created_at),
             stage=job.stage,
             details=job.details or {},
@@ -74,7 +75,7 @@ class Ledger(Locks):
         def change(connection: Connection) -> None:
             job = find_job(connection, job_id)
             if job is not None and job.ended_at is None:
-                learnt = json.loads(json.dumps({**job.details, **(details or {})}))
+                learnt = masked(connection, json.loads(json.dumps({**job.details, **(details or {})})))
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(stage=stage, details=learnt))
 
         await self._database.write(change)
@@ -86,7 +87,7 @@ class Ledger(Locks):
             job = find_job(connection, job_id)
             if job is None or job.ended_at is not None:
                 return False
-            now, learnt = datetime.now(UTC), {**job.details, **details}
+            now, learnt = datetime.now(UTC), masked(connection, {**job.details, **details})
             values = {"outcome": outcome.value, "stage": "ended", "ended_at": naive(now), "details": learnt}
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
             record_end(connection, job, outcome, learnt, now)
@@ -102,7 +103,8 @@ class Ledger(Locks):
             first = _verdict(connection, verdict.job_id, verdict.system, verdict.base)
             if first is not None:
                 return first
-            connection.execute(insert(verdicts).values(**{**vars(verdict), "at": naive(verdict.at)}))
+            said = masked(connection, vars(verdict)) | {"at": naive(verdict.at)}
+            connection.execute(insert(verdicts).values(**said))
             if (job := find_job(connection, verdict.job_id)) is not None:
                 record_word(connection, verdict, job)
             return verdict

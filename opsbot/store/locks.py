@@ -11,6 +11,7 @@ from opsbot.model import Job, Json
 from opsbot.store.database import Database
 from opsbot.store.rows import aware, find_job, naive, open_jobs
 from opsbot.store.schema import jobs, locks, people_locks
+from opsbot.store.texts import masked
 
 
 class Locks:
@@ -37,7 +38,9 @@ class Locks:
             if row is not None and row["by"] != lock.by:
                 return Lock(**{**row, "since": aware(row["since"])})
             connection.execute(delete(people_locks).where(place))
-            connection.execute(insert(people_locks).values(**{**vars(lock), "since": naive(lock.since)}))
+            connection.execute(
+                insert(people_locks).values(**{**masked(connection, vars(lock)), "since": naive(lock.since)})
+            )
             return lock
 
         return await self._database.write(change)

@@ -15,7 +15,7 @@ from opsbot.letters import NOT_SENT, Letter
 from opsbot.model import Post, Text
 from opsbot.store.database import Database
 from opsbot.store.schema import outbox
-from opsbot.store.texts import clean
+from opsbot.store.texts import clean, masked, unmarked
 
 
 class State(StrEnum):
@@ -69,11 +69,12 @@ def _edit_of_original(connection: Connection, post: Post, target: str) -> Post:
 
 
 def _insert(connection: Connection, post: Post) -> None:
+    text = unmarked(connection, post.text)
     row = {
         "cause": post.cause,
         "room_id": post.room_id,
-        "body": clean(post.text.body),
-        "html": clean(post.text.html),
+        "body": text.body,
+        "html": text.html,
         "thread": post.thread,
         "edits": post.edits,
         "state": State.WAITING,
@@ -126,7 +127,8 @@ def _claim(connection: Connection, cause: str) -> bool:
 
 
 def _settle(connection: Connection, cause: str, state: State, *, event_id: str = "", reason: str = "") -> None:
-    values = {"state": state, "event_id": event_id or None, "reason": clean(reason) or None, "receipt": None}
+    why = masked(connection, clean(reason)) or None
+    values = {"state": state, "event_id": event_id or None, "reason": why, "receipt": None}
     connection.execute(update(outbox).where(outbox.c.cause == cause).values(**values))
 
 

@@ -16,7 +16,7 @@ from opsbot.render.text import fit, lines, tail, words
 from opsbot.store.database import Database
 from opsbot.store.outbox import State, insert_posts
 from opsbot.store.schema import inbox, outbox
-from opsbot.store.texts import clean
+from opsbot.store.texts import clean, masked
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Receipts:
 
 
 def _set(connection: Connection, row: RowMapping, **values: object) -> None:
-    connection.execute(update(outbox).where(outbox.c.seq == row["seq"]).values(**values))
+    connection.execute(update(outbox).where(outbox.c.seq == row["seq"]).values(**masked(connection, values)))
 
 
 def _has_newer(connection: Connection, row: RowMapping) -> bool:

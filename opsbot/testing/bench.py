@@ -19,6 +19,7 @@ from opsbot.hooks import Answer, Hooks
 from opsbot.jobs.consent import request_cause
 from opsbot.jobs.runner import perform
 from opsbot.line import ahead
+from opsbot.masks import Masks
 from opsbot.model import Job, Json, Message
 from opsbot.plugins import Loaded, home, load
 from opsbot.render.jobs import report_cause
@@ -58,7 +59,9 @@ class Posted:
 class Bench:
     """A whole bot with a real database, over a fake homeserver, host and engine."""
 
-    def __init__(self, database: Database, config: Config, plugins: Loaded) -> None:
+    def __init__(self, database: Database, config: Config, plugins: Loaded, masks: Masks) -> None:
+        #: What is neither said nor stored; a test may teach them secrets.
+        self.masks = masks
         self.clock = FakeClock()
         self.chat = FakeChat()
         self.outside = FakeOutside()
@@ -106,11 +109,12 @@ class Bench:
 
         Without the key `hooks`, every hook of the plugins may be called.
         """
-        database = Database(f"sqlite:///{folder / 'opsbot.db'}")
+        masks = Masks()
+        database = Database(f"sqlite:///{folder / 'opsbot.db'}", masks=masks)
         loaded = load(home(), *plugins)
         hooks = {name: {"room": ROOM, "secret_file": "hook"} for name in loaded.hooks}
         try:
-            yield cls(database, configuration(**{"hooks": hooks, **config}), loaded)
+            yield cls(database, configuration(**{"hooks": hooks, **config}), loaded, masks)
         finally:
             await database.close()
 

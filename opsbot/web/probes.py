@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
@@ -37,14 +37,21 @@ class Target:
 class Prober:
     """Asks the configured services, WITHIN so many seconds each; to be used as a context.
 
-    TRUST is what certificates are verified by, instead of the system's authorities.
+    TRUST is what certificates are verified by, instead of the system's authorities. What services say is given on as
+    SHOWN makes it: without secrets.
     """
 
     def __init__(
-        self, targets: Mapping[str, Target], *, within: float = 4.0, trust: ssl.SSLContext | None = None
+        self,
+        targets: Mapping[str, Target],
+        *,
+        within: float = 4.0,
+        trust: ssl.SSLContext | None = None,
+        shown: Callable[[str], str] = str,
     ) -> None:
         self._targets = targets
         self._within = within
+        self._shown = shown
         self._trust = trust or ssl.create_default_context()
         self._session: aiohttp.ClientSession | None = None
 
@@ -71,7 +78,8 @@ class Prober:
             version, problem = "", f"no answer within {self._within:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             version, problem = "", _sentence(error)
-        return Probe(ok=not problem, latency=time.monotonic() - begin, version=version, problem=problem)
+        latency = time.monotonic() - begin
+        return Probe(ok=not problem, latency=latency, version=self._shown(version), problem=self._shown(problem))
 
     async def certificate_days(self, endpoint: str) -> float:
         """Return the days until the certificate at HOST:PORT expires; negative when it has.

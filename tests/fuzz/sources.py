@@ -204,9 +204,10 @@ def database_address(written: str) -> None:
     """Whatever the database's address is, the configuration refuses it, or it is taken apart and hides its password."""
     try:
         address = parse(SMALL, {"OPSBOT_DATABASE": written}).database
-    except ConfigError:
+        where = place(address, "c4n4ry")
+    except ConfigError as error:
+        assert str(error).replace("\n", "").isprintable()
         return
-    where = place(address, "c4n4ry")
     assert is_sqlite(where) is address.startswith("sqlite")
     assert "c4n4ry" not in f"{where} {where!r}"
 

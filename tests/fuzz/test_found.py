@@ -12,12 +12,15 @@ from sqlalchemy import text
 
 from opsbot.bridge.provisioning import Provisioning, read_login
 from opsbot.config import BadConfigError, parse
-from opsbot.errors import BridgeError, ForgeError
+from opsbot.errors import BridgeError, ConfigError, ForgeError
 from opsbot.forge import Forgejo
 from opsbot.history import history
+from opsbot.matrix.client import read_answer
+from opsbot.matrix.problems import AnswerError
 from opsbot.onhost import files, git, lockfile, units
 from opsbot.onhost.config import parse as parse_host
 from opsbot.onhost.errors import HostError
+from opsbot.store.address import place
 from opsbot.testing import Bench
 from opsbot.testing.bench import SECRET
 from opsbot.triggers.signed import signature
@@ -150,6 +153,21 @@ def test_a_login_may_say_anything(since: object) -> None:
 
     assert 0 <= found.since <= 1
     assert (found.id, len(found.message)) == ("", 200)
+
+
+def test_an_errors_code_may_be_of_any_length() -> None:
+    """A homeserver's error with a code of any length is a problem that fits a line."""
+    with pytest.raises(AnswerError) as caught:
+        read_answer(400, "", json.dumps({"errcode": "x" * 5000}).encode())
+
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("address", ["postgresql://opsbot:db.example.org/opsbot", "postgresql://x@db:port/opsbot"])
+def test_a_databases_port_is_a_number(address: str) -> None:
+    """An address of a database whose port is none is told with what an address looks like."""
+    with pytest.raises(ConfigError, match="is no address"):
+        place(address)
 
 
 async def test_an_answer_may_nest_too_deep() -> None:

@@ -59,14 +59,14 @@ class TooLongError(AssertionError):
 
 
 @contextmanager
-def in_time() -> Iterator[None]:
+def in_time(seconds: float = LONGEST) -> Iterator[None]:
     """Raise TooLongError in what takes more of the processor than an example may, however busy the machine is."""
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise TooLongError
 
     before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, LONGEST)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
