@@ -31,6 +31,7 @@ from opsbot.rulebook import Rulebook
 from opsbot.site import Site
 from opsbot.slacklink import slack_link
 from opsbot.standby import Standby
+from opsbot.ssh import SshHost
 from opsbot.store.audit import Audit
 from opsbot.store.database import Database
 from opsbot.store.deliveries import Deliveries
@@ -115,8 +116,7 @@ class App:
             stack.push_async_callback(edge.close)
             await edge.start()
             hosts = {name: ssh_host(name, config, credentials) for name in config.hosts}
-            for host in hosts.values():
-                stack.push_async_callback(host.close)
+            stack.push_async_callback(_close, hosts)
             loaded, problems = _loaded(config)
             site = Site(
                 config=config,
@@ -241,6 +241,11 @@ def _leave(why: str) -> NoReturn:
     log.error("database lost, ending at once", extra={"why": why})
     notify.stopping()
     os._exit(os.EX_TEMPFAIL)
+
+
+async def _close(hosts: Mapping[str, SshHost]) -> None:
+    for host in hosts.values():
+        await host.close()
 
 
 async def _busy(ledger: Ledger) -> bool:

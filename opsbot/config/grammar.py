@@ -115,9 +115,7 @@ def _on_loopback(host: str) -> bool:
 def _database(value: str) -> str:
     if re.search(r"^[a-z0-9+]+://[^/@]*:[^/]*@|[?&]password=", value):
         raise ValueError("must not hold a password: name its credential in database_password_file.")
-    if value.isprintable() and (
-        value.startswith("sqlite:////") or re.match(r"postgresql(\+psycopg)?://[^/?#\s]*/[^/?#\s]+(\?\S*)?$", value)
-    ):
+    if value.startswith("sqlite:////") or re.match(r"postgresql(\+psycopg)?://[^/?#\s]*/[^/?#\s]+(\?\S*)?$", value):
         return value
     raise ValueError(
         "must be like sqlite:////var/lib/opsbot-bot/opsbot.db or like postgresql://opsbot@db.example.org/opsbot."

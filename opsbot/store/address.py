@@ -31,7 +31,7 @@ def place(database: str, password: str | None = None) -> Place:
     Raises ConfigError when it is no address.
     """
     try:
-        url = make_url(database)
+        url = make_url(database if database.isprintable() else "")
     except (ArgumentError, ValueError):
         raise ConfigError("`database` is no address, like postgresql://opsbot@db.example.org:5432/opsbot.") from None
     if url.get_backend_name() == "sqlite":

@@ -172,8 +172,8 @@ def test_a_databases_port_is_a_number(address: str) -> None:
 
 def test_a_databases_address_can_be_printed() -> None:
     """An address with half a character in it is refused when it is read."""
-    with pytest.raises(BadConfigError, match="database"):
-        parse(SMALL, {"OPSBOT_DATABASE": "sqlite:////\ud800x.db"})
+    with pytest.raises(ConfigError, match="is no address"):
+        place("sqlite:////\ud800x.db")
 
 
 async def test_an_answer_may_nest_too_deep() -> None:
