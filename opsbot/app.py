@@ -30,8 +30,8 @@ from opsbot.plugins import Loaded, home, load
 from opsbot.rulebook import Rulebook
 from opsbot.site import Site
 from opsbot.slacklink import slack_link
-from opsbot.standby import Standby
 from opsbot.ssh import SshHost
+from opsbot.standby import Standby
 from opsbot.store.audit import Audit
 from opsbot.store.database import Database
 from opsbot.store.deliveries import Deliveries
