@@ -15,7 +15,7 @@ from opsbot import notify
 from opsbot.backups import settle_down
 from opsbot.bot import Bot
 from opsbot.config import Config
-from opsbot.connect import database_place, forgejo, matrix_settings, prober, ssh_host
+from opsbot.connect import close_hosts, database_place, forgejo, matrix_settings, prober, ssh_host
 from opsbot.credentials import Credentials, unheard
 from opsbot.durable import Engine
 from opsbot.errors import ConfigError, OpsbotError
@@ -30,7 +30,6 @@ from opsbot.plugins import Loaded, home, load
 from opsbot.rulebook import Rulebook
 from opsbot.site import Site
 from opsbot.slacklink import slack_link
-from opsbot.ssh import SshHost
 from opsbot.standby import Standby
 from opsbot.store.audit import Audit
 from opsbot.store.database import Database
@@ -116,7 +115,7 @@ class App:
             stack.push_async_callback(edge.close)
             await edge.start()
             hosts = {name: ssh_host(name, config, credentials) for name in config.hosts}
-            stack.push_async_callback(_close, hosts)
+            stack.push_async_callback(close_hosts, hosts)
             loaded, problems = _loaded(config)
             site = Site(
                 config=config,
@@ -241,11 +240,6 @@ def _leave(why: str) -> NoReturn:
     log.error("database lost, ending at once", extra={"why": why})
     notify.stopping()
     os._exit(os.EX_TEMPFAIL)
-
-
-async def _close(hosts: Mapping[str, SshHost]) -> None:
-    for host in hosts.values():
-        await host.close()
 
 
 async def _busy(ledger: Ledger) -> bool:

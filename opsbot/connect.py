@@ -1,6 +1,6 @@
 """From the configuration to the edges: the one place where keys become connections."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from opsbot.config import Bridge, Config
@@ -55,6 +55,12 @@ def ssh_host(name: str, config: Config, credentials: Credentials) -> SshHost:
         host_key=entry.host_key,
     )
     return SshHost(name, address)
+
+
+async def close_hosts(hosts: Mapping[str, SshHost]) -> None:
+    """Close the connections to hosts."""
+    for host in hosts.values():
+        await host.close()
 
 
 def prober(config: Config, *, shown: Callable[[str], str] = str) -> Prober:
