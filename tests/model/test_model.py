@@ -51,12 +51,6 @@ class Boastful(Model):
     parts = Parts(ledger=broken.BoastfulLedger)
 
 
-class Eager(Model):
-    """With a host that does things twice."""
-
-    parts = Parts(host=broken.EagerHost)
-
-
 class Forgetful(Model):
     """With a homeserver that takes things twice."""
 
@@ -69,7 +63,6 @@ class Forgetful(Model):
         (Sticky, "was busy for too long with"),
         (Gullible, "nobody agreed to"),
         (Boastful, "done: .* was undone: .* but "),
-        (Eager, "activated more than once"),
         (Forgetful, "said twice"),
     ],
 )
