@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select
 
 from opsbot.model import Job, Json, Outcome, Post
+from opsbot.ports import Clock
 from opsbot.store.ledger import Ledger
 from opsbot.store.rows import find_job
 from opsbot.store.schema import locks
@@ -56,7 +57,11 @@ class BoastfulLedger(Ledger):
 
 
 class ForgetfulRoom(FakeRoom):
-    """Takes the same message twice for two."""
+    """Takes the same message twice for two; the answer to the first is lost."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.lose_next = 1
 
     def _take(self, transaction: str, content: Any) -> str:
         self._events.pop(transaction, None)
