@@ -160,7 +160,8 @@ def end_if_unproved(work: Work, state: Json, what: str, note: str) -> None:
         f"`{' '.join(f'{prefix}rollback {before} {option}'.split())}` goes back{then}, or deploy what works.{logs}"
     )
     more = failed_units(state.get("failed_units") or [])
-    raise work.ended(Outcome.BROKEN, f"{headline} {note}".rstrip(), more=more)
+    told = f" {note[0].upper()}{note[1:].rstrip('.')}." if note else ""
+    raise work.ended(Outcome.BROKEN, headline + told, more=more)
 
 
 def _left_behind(state: Json) -> str:
