@@ -17,8 +17,8 @@ from opsbot.model import Json
 _T = TypeVar("_T")
 
 CONNECT = 10.0
-#: OpenSSH refuses the eleventh channel of a connection; two are left for those that the host has not yet let go.
-CHANNELS = 8
+#: OpenSSH refuses the eleventh channel of a connection; four are left for those that a busy host has not yet let go.
+CHANNELS = 6
 LONGEST_ANSWER = 1024 * 1024
 LONGEST_LINE = 64 * 1024
 LONGEST_COMPLAINT = 4096
@@ -105,7 +105,7 @@ class SshHost:
             raise answers.lost(self.name, f"nothing was heard for {self._patience:g} s") from None
 
     async def _open(self, verb: str, arguments: Mapping[str, Json] | None) -> "_Channel":
-        # Who waits for a host that is down must not wait in a line of eight as well.
+        # Who waits for a host that is down must not wait in a line of six as well.
         await self._connected()
         await self._channels.acquire()
         try:
