@@ -16,6 +16,11 @@ def request_cause(job_id: str, request: Request) -> str:
     return f"{job_id}:consent:{request.mark}"
 
 
+def reminder_cause(job_id: str, request: Request) -> str:
+    """Name the message that says once more what is waited for."""
+    return f"{request_cause(job_id, request)}:reminder"
+
+
 async def agreed(work: Work, plan: Json, *, what: str, ref: str | None) -> Json:
     """Get the word that a plan needs; return `allowed` with `reason`, and whose word it was in `by`.
 
@@ -86,7 +91,7 @@ async def _wait(work: Work, request: Request, people: list[str]) -> Json:
             return {"allowed": False, "reason": f"nobody agreed within {waited}.", "note": "expired"}
         if remind_at is not None and now > remind_at:
             remind_at = None
-            await _post(work, f"{cause}:reminder", reminder(job, people))
+            await _post(work, reminder_cause(job.id, request), reminder(job, people))
         await work.progress.note("approval", f"waiting for {' or '.join(people) or job.person}")
         await site.clock.sleep(_LOOK)
 

@@ -16,7 +16,7 @@ from opsbot.config import Config
 from opsbot.consent import Request
 from opsbot.errors import ChatUnreachableError
 from opsbot.hooks import Answer, Hooks
-from opsbot.jobs.consent import request_cause
+from opsbot.jobs.consent import reminder_cause, request_cause
 from opsbot.jobs.runner import perform
 from opsbot.line import ahead
 from opsbot.masks import Masks
@@ -199,8 +199,9 @@ class Bench:
         request = Request.of(job)
         if request is None or request.expires_at < self.clock.now().timestamp() or "waiting for" not in report:
             return False
-        said = await self.site.ledger.verdict(job.id, request.system, request.base)
-        return said is None and request_cause(job.id, request) in self.room
+        due = self.clock.now().timestamp() > request.asked_at + self.site.config.approvals.remind
+        told = reminder_cause(job.id, request) if due else request_cause(job.id, request)
+        return told in self.room and await self.site.ledger.verdict(job.id, request.system, request.base) is None
 
     async def _deliver(self) -> None:
         for room_id in await self.letters.rooms():
