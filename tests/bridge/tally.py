@@ -21,6 +21,14 @@ def rows() -> dict[str, str]:
     return {line.split(" | ")[0].removeprefix("| "): line for line in lines}
 
 
+def release(whole: Crossing) -> None:
+    """Give hello-bot a commit that nobody has deployed yet."""
+    assert whole.machine is not None
+    project = whole.machine.repositories.projects["hello-bot"]
+    version = f"2.{len(project.log())}"
+    project.commit(f"Release {version}", samples.project("hello-bot", version, tested=False))
+
+
 class Tally:
     """Counts for one thing that goes wrong: commands, and deploys among them."""
 
@@ -38,10 +46,7 @@ class Tally:
 
     def deploy(self) -> str:
         """Type a deploy that has something to do."""
-        assert self._whole.machine is not None
-        project = self._whole.machine.repositories.projects["hello-bot"]
-        version = f"2.{len(project.log())}"
-        project.commit(f"Release {version}", samples.project("hello-bot", version, tested=False))
+        release(self._whole)
         ts = self._whole.team.say(self._whole.dora, self._channel, "!deploy hello-bot")
         self._deploys.append(ts)
         return ts

@@ -2,6 +2,7 @@ import pytest
 
 from opsbot.workspace.team import Seen
 from tests.bridge.crossing import Crossing, until
+from tests.bridge.tally import release
 
 pytestmark = [pytest.mark.bridge, pytest.mark.asyncio(loop_scope="session")]
 
@@ -41,7 +42,7 @@ async def test_a_member_may_not_deploy(whole: Crossing) -> None:
 
 async def test_deployed_and_taken_back_from_slack(whole: Crossing) -> None:
     """A deploy typed in Slack is reported in its thread, in one message that is edited, and closed in the channel."""
-    assert whole.machine is not None
+    release(whole)
     deploy = whole.team.say(whole.dora, whole.ops, "!deploy hello-bot")
     line = await closing(whole, "hello-bot", after=deploy)
     assert "runs on `ops-jrz1`: generation" in line.text
