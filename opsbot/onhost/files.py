@@ -122,20 +122,34 @@ def _open_lock(path: Path, flags: int) -> int:
 def is_locked(path: Path) -> bool:
     """Say whether a living process holds the lock at PATH; what is no plain file is no lock."""
     with suppress(OSError):
-        found, rows = path.lstat(), _LOCKS.read_text(encoding="utf-8")
-        return stat.S_ISREG(found.st_mode) and lists_lock(rows, found.st_dev, found.st_ino)
+        handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            found, device = os.fstat(handle), _device(handle)
+        finally:
+            os.close(handle)
+        return stat.S_ISREG(found.st_mode) and lists_lock(_LOCKS.read_text(encoding="utf-8"), device, found.st_ino)
     return False
+
+
+def _device(handle: int) -> int:
+    """Return the device of the file system that an open file is on, as the kernel's list of locks names it.
+
+    The file may tell another: on btrfs each subvolume has one of its own.
+    """
+    mount = Path(f"/proc/self/fdinfo/{handle}").read_text(encoding="utf-8").partition("mnt_id:")[2].split()[0]
+    for row in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+        number, _, device, *_ = row.split(" ", 3)
+        if number == mount:
+            return os.makedev(*map(int, device.split(":")))
+    return os.fstat(handle).st_dev
 
 
 def lists_lock(rows: str, device: int, inode: int) -> bool:
     """Say whether the kernel's list of locks has one that excludes others, on the file with this device and inode."""
-    for row in _LOCK.finditer(rows):
-        major, minor = int(row["major"], 16), int(row["minor"], 16)
-        same = (major, minor) == (os.major(device), os.minor(device))
-        # Where a file system has no device of its own (btrfs), its files and its locks tell different ones.
-        if row["inode"] == str(inode) and (same or major == os.major(device) == 0):
-            return True
-    return False
+    return any(
+        row["inode"] == str(inode) and os.makedev(int(row["major"], 16), int(row["minor"], 16)) == device
+        for row in _LOCK.finditer(rows)
+    )
 
 
 def _try(handle: int) -> bool:
