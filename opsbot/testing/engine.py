@@ -15,11 +15,17 @@ class StepCrash(BaseException):
 
 
 class FakeRun:
-    """Steps that are remembered in a list, as JSON, as the real engine does."""
+    """Steps that are remembered in a list, as JSON, as the real engine does.
 
-    def __init__(self, memory: list[tuple[str, str]], crash: Callable[[str], None]) -> None:
+    CRASH is told each place that it comes to, like "in activate"; with a DISK, each then takes so many seconds.
+    """
+
+    def __init__(
+        self, memory: list[tuple[str, str]], crash: Callable[[str], object], *, disk: float | None = None
+    ) -> None:
         self._memory = memory
         self._crash = crash
+        self._disk = disk
         self._next = 0
 
     async def step(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
@@ -30,12 +36,17 @@ class FakeRun:
             if known != name:
                 raise RuntimeError(f"The job was at {known!r} here before, and is at {name!r} now.")
             return json.loads(result)
-        self._crash(f"before {name}")
+        await self._come_to(f"before {name}")
         result = json.dumps(await work())
-        self._crash(f"in {name}")
+        await self._come_to(f"in {name}")
         self._memory.append((name, result))
-        self._crash(f"after {name}")
+        await self._come_to(f"after {name}")
         return json.loads(result)
+
+    async def _come_to(self, place: str) -> None:
+        self._crash(place)
+        if self._disk is not None:
+            await asyncio.sleep(self._disk)
 
 
 class FakeEngine:

@@ -1,12 +1,12 @@
 """A durable engine in memory for a process that may be killed at any moment: what it has remembered is kept."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from opsbot.model import Job, Json
+from opsbot.model import Job
 from opsbot.ports import Run
+from opsbot.testing.engine import FakeRun
 
 #: Seconds until something is remembered, and between two looks for jobs that nobody works on.
 _DISK, _ROUND = 0.001, 15.0
@@ -22,31 +22,6 @@ class Disk:
     ended: set[str] = field(default_factory=set)
     #: How works broke; nobody goes on with these.
     broken: dict[str, str] = field(default_factory=dict)
-
-
-class _Run:
-    def __init__(self, memory: list[tuple[str, str]], at: Callable[[str], object]) -> None:
-        self._memory = memory
-        self._at = at
-        self._next = 0
-
-    async def step(self, name: str, work: Callable[[], Awaitable[Json]]) -> Json:
-        """Replay a remembered step, or do it and remember it."""
-        place, self._next = self._next, self._next + 1
-        if place < len(self._memory):
-            known, result = self._memory[place]
-            if known != name:
-                raise RuntimeError(f"The job was at {known!r} here before, and is at {name!r} now.")
-            return json.loads(result)
-        self._at(f"before {name}")
-        await asyncio.sleep(_DISK)
-        result = json.dumps(await work())
-        self._at(f"in {name}")
-        await asyncio.sleep(_DISK)
-        self._memory.append((name, result))
-        self._at(f"after {name}")
-        await asyncio.sleep(_DISK)
-        return json.loads(result)
 
 
 class SurvivingEngine:
@@ -72,7 +47,7 @@ class SurvivingEngine:
     async def _see_through(self, name: str) -> None:
         assert self.perform is not None  # noqa: S101 - set by whoever opens it
         try:
-            await self.perform(name, _Run(self._disk.steps[name], self._at))
+            await self.perform(name, FakeRun(self._disk.steps[name], self._at, disk=_DISK))
         except Exception as error:  # noqa: BLE001 - whatever it was, the job has come to no end
             self._disk.broken[name] = repr(error)
         self._disk.ended.add(name)
