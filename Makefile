@@ -23,7 +23,7 @@ test-system: $(READY) ## boot a Debian with systemd, polkit, sshd and Nix, and t
 	$(BIN)/python -m tests.system.image
 	$(BIN)/python -m pytest -m system tests/system $(ARGS)
 
-test-bridge: ARGS =
+test-bridge: ARGS = -n 2 --dist loadfile
 test-bridge: $(READY) ## run the tests with Slack and a bridge; BRIDGE=/path/to/mautrix-slack takes the real bridge
 	BRIDGE='$(BRIDGE)' $(BIN)/python -m pytest -m bridge tests/bridge $(ARGS)
 

@@ -169,6 +169,14 @@ class Crossing:
         await until(entered, lambda: f"the bot is in no room for {wanted}:\n{self.log.read_text()[-3000:]}")
         return str(found[0])
 
+    async def let_pia_in(self) -> str:
+        """Bring Pia's account on Matrix into the portal of #ops, if it is not there; return the room."""
+        portal = await self.portal()
+        if portal not in (await self.pia_there.ask("GET", "joined_rooms"))["joined_rooms"]:
+            await self.opsbot.invite(portal, self.pia_there.user_id)
+            await self.pia_there.join(portal)
+        return portal
+
     def told(self, ts: str) -> list[Seen]:
         """Return what was answered in the thread on a message, as a member of Slack sees it now."""
         return [seen for seen in self.team.see(self.ops) if seen.thread == ts]

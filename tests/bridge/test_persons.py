@@ -32,14 +32,6 @@ async def refused(whole: Crossing, ts: str, *, times: int) -> None:
     assert all("dora" in one.text and "adam" in one.text for one in said())
 
 
-async def enter(whole: Crossing) -> str:
-    """Bring Pia's account on Matrix into the portal; return its room."""
-    portal = await whole.portal()
-    await whole.opsbot.invite(portal, whole.pia_there.user_id)
-    await whole.pia_there.join(portal)
-    return portal
-
-
 async def newest_request(whole: Crossing, portal: str) -> str:
     """Return the event of the newest request."""
     lines = await whole.opsbot.lines(portal)
@@ -73,7 +65,7 @@ async def test_another_member_agrees_in_slack_and_nobody_agrees_with_themselves(
 
     Ghost, account on Matrix and double puppet are one person: each of them is told that somebody else must agree.
     """
-    portal = await enter(whole)
+    portal = await whole.let_pia_in()
     ts, request = await requested(whole, version="2.4")
     event = await newest_request(whole, portal)
 

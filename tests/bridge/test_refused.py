@@ -80,7 +80,7 @@ async def test_a_name_like_an_admins_is_a_name(whole: Crossing) -> None:
     whole.ops.members.append(impostor.id)
     assert STRANGER in (await whole.ask(impostor, DEPLOY)).text
     await whole.pia_there.ask("PUT", f"profile/{whole.pia_there.user_id}/displayname", {"displayname": "Adam"})
-    portal = await whole.portal()
+    portal = await whole.let_pia_in()
     event = await whole.pia_there.say(portal, "!deploy platform")
     await whole.pia_there.ask("PUT", f"profile/{whole.pia_there.user_id}/displayname", {"displayname": "Pia"})
 
