@@ -72,6 +72,8 @@ class Config:
     logs: tuple[str, ...] = ("*",)
     #: Seconds in which an activation must have come as far as waiting for the bot.
     activation: int = 900
+    #: Seconds that the checks have at least to hold when a database is migrated first.
+    migration: int = 120
     #: MiB that must be free before anything is built, by folder; 0 does not look.
     free: Mapping[str, int] = field(default_factory=dict)
     #: Seconds that the host's clock and the bot's may be apart.
@@ -150,6 +152,7 @@ def parse(text: str, path: Path) -> Config:
         restart=section.units("restart"),
         logs=section.texts("logs", ("*",)),
         activation=section.seconds("activation", 900),
+        migration=section.seconds("migration", 120),
         free=section.sizes("free", {**_FREE, state: _STATE_FREE}),
         clock=section.seconds("clock", 60),
         switch_lock=Path(section.text("switch_lock", "/run/nixos/switch-to-configuration.lock")),

@@ -15,8 +15,6 @@ from opsbot.onhost.state import built, real, staged
 from opsbot.onhost.systems import generation_link, ledger, pins_of
 
 _SETTLE = 10
-#: Seconds that a service has at least to be well again when it migrates its database first.
-_MIGRATION = 120
 
 
 @dataclass(frozen=True)
@@ -145,4 +143,4 @@ class Order:
     def settle(self) -> int:
         """Seconds that all checks may take to hold."""
         longest = max((service.settle for service in self.near), default=_SETTLE)
-        return max(longest, _MIGRATION) if self.migrated else longest
+        return max(longest, self.config.migration) if self.migrated else longest

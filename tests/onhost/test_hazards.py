@@ -227,6 +227,7 @@ async def test_a_failed_proof_does_not_put_an_old_version_over_a_migrated_databa
     machine: Machine, bench: Bench
 ) -> None:
     """What has migrated a database stays when its proof fails and somebody can be told, and is not proved."""
+    bench.change(migration=4)
     await _migrating(machine, bench, exits=3)
     active = await bench.until("job1", "activate", "waiting", *ENDED, within=300)
     assert (active["status"], active["keeps"], active["alone"]) == ("waiting", MIGRATED, False)
