@@ -48,9 +48,8 @@ def of_login(login: SlackLogin, *, now: float) -> str:
                 f"Slack does not accept the bot token any more: install the app, copy its xoxb- token, and {_RELOGIN}"
             )
         case _:
-            return (
-                f"The bridge says {login.state} of {login.name}: {login.message or login.error or 'no reason given'}."
-            )
+            silent = "it has not tried to reach Slack yet" if login.state == "UNKNOWN" else "no reason given"
+            return f"The bridge says {login.state} of {login.name}: {login.message or login.error or silent}."
 
 
 #: mautrix-slack's exit codes; {} is what its log says was the matter.

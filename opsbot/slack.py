@@ -13,6 +13,8 @@ from opsbot.credentials import Credentials, unheard
 from opsbot.errors import BridgeError, ConfigError
 
 _LOOK = 0.5
+#: Seconds after a login until the bridge is believed a state that is older than it: its clock may be behind ours.
+_BELIEVED = 10.0
 
 
 def printed_manifest(name: str) -> str:
@@ -46,6 +48,7 @@ async def log_in(
         raise ConfigError("The configuration must name bridge.bot_token_file and bridge.app_token_file for that.")
     bot_token = _token(credentials, bridge.bot_token_file, "xoxb-")
     app_token = _token(credentials, bridge.app_token_file, "xapp-")
+    began = time.time()
     login = await api.log_in(bot_token=bot_token, app_token=app_token)
     yield f"The bridge took the tokens: {login}."
     team = login.partition("-")[0]
@@ -54,7 +57,7 @@ async def log_in(
             f"The tokens are those of the workspace {team}, but bridge.team is {bridge.team}: set it to {team}, "
             "or take the other workspace's tokens."
         )
-    yield await _connected(api, login, within)
+    yield await _connected(api, login, began=began, within=within)
     for other in await api.logins():
         if other.id != login and only:
             await api.log_out(other.id)
@@ -70,14 +73,20 @@ def _token(credentials: Credentials, name: str, begin: str) -> str:
     return token
 
 
-async def _connected(api: Provisioning, login: str, within: float) -> str:
-    """Wait until a login hears Slack; return the sentence. Raises BridgeError with what is wrong."""
-    until = time.monotonic() + within
+async def _connected(api: Provisioning, login: str, *, began: float, within: float) -> str:
+    """Wait until a login that BEGAN at some time hears Slack; return the sentence. Raises BridgeError with the reason.
+
+    Until the bridge has tried the new tokens it tells how the old ones were, and at the very first nothing.
+    """
+    waited = 0.0
     while True:
-        now = next((one for one in await api.logins() if one.id == login), None)
+        oldest = int(began) if waited < _BELIEVED else 0
+        told = (one for one in await api.logins() if one.id == login and one.state != "UNKNOWN")
+        now = next((one for one in told if one.since >= oldest), None)
         if now is not None and now.state == "CONNECTED":
             return f"{now.name} is connected."
         wrong = "" if now is None else of_login(now, now=time.time())
-        if wrong or time.monotonic() > until:
+        if wrong or waited >= within:
             raise BridgeError(wrong or f"The bridge did not reach Slack within {within:.0f} s; its log says why.")
         await asyncio.sleep(_LOOK)
+        waited += _LOOK

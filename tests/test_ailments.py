@@ -37,6 +37,7 @@ def test_a_bad_app_token_is_told_at_once() -> None:
         ([], "no login"),
         ([login("CONNECTED", team="T0OTHER")], "logged in to T0OTHER"),
         ([login("BAD_CREDENTIALS", error="slack-invalid-auth")], "bot token"),
+        ([login("UNKNOWN", since=0)], "not tried to reach Slack yet"),
         ([login("UNKNOWN_ERROR", message="team_disabled")], "team_disabled"),
     ],
 )

@@ -26,8 +26,9 @@ TIMELINE_TYPES = (
 
 #: The signs of a reaction that mean something here, as programs and Slack name them.
 _SIGNS = {YES: YES, ":white_check_mark:": YES, NO: NO, ":x:": NO}
-#: What Slack and phones add to a sign: variation selectors and skin tones.
-_DRESS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
+#: What Slack and phones add to a sign: variation selectors, and skin tones as such or by name. The bridge writes the
+#: name where the emoji has no tones.
+_DRESS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]|::skin-tone-[2-6](?=:)")
 #: Where the bridge names the emoji of a reaction that came from Slack.
 _SHORTCODE = "com.beeper.reaction.shortcode"
 _PROFILE = "com.beeper.per_message_profile"

@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import web
 
 from opsbot.mautrix.config import Config, load
-from opsbot.mautrix.connection import Connection
+from opsbot.mautrix.connection import UNTRIED, Connection
 from opsbot.mautrix.homeserver import Homeserver
 from opsbot.mautrix.memory import Memory
 from opsbot.mautrix.model import ExitError, Login
@@ -73,8 +73,15 @@ class Bridge:
         """Remember a login and connect it."""
         await self._stop(login.id)
         self._memory.keep_login(login)
+        before = self._connections.get(login.id)
         connection = Connection(
-            self._config, self._memory, self._home, login=login, session=self._session, turns=self._turns
+            self._config,
+            self._memory,
+            self._home,
+            login=login,
+            session=self._session,
+            turns=self._turns,
+            state=before.state if before else UNTRIED,
         )
         self._connections[login.id] = connection
         self._work[login.id] = asyncio.create_task(connection.run())

@@ -20,6 +20,11 @@ _AGAIN = 10.0
 _LOST_FOR_GOOD = frozenset({"invalid_auth", "token_revoked", "account_inactive", "not_authed"})
 _TTL_WELL, _TTL_UNWELL = 21_600, 3600
 
+#: The bridge's word, its code for what is wrong, Slack's words, and the Unix time since when.
+State = tuple[str, str, str, int]
+#: Before anything was tried.
+UNTRIED: State = ("", "", "", 0)
+
 
 class Connection:
     """A login at work. What happens in a channel is carried over one thing after the other."""
@@ -33,6 +38,7 @@ class Connection:
         login: Login,
         session: aiohttp.ClientSession,
         turns: defaultdict[str, asyncio.Lock],
+        state: State,
     ) -> None:
         self.login = login
         self._config = config
@@ -43,11 +49,12 @@ class Connection:
         self._outward = Outward(config, memory, home, portals=self._portals, login=login, slack=self._slack)
         self._turns = turns
         self._work: set[asyncio.Task[None]] = set()
-        self._state = ("CONNECTING", "", "", int(time.time()))
+        # Until something is tried it is as it was: with the connection before this one, if there was one.
+        self.state = state
 
     def json(self) -> Json:
         """Return what the provisioning API says of it."""
-        event, error, message, since = self._state
+        event, error, message, since = self.state
         info = {"real_login_id": self.login.id, "slack_team_id": self.login.team, "slack_user_id": self.login.user}
         state = {
             "state_event": event,
@@ -68,7 +75,7 @@ class Connection:
         }
 
     def _be(self, event: str, error: str = "", message: str = "") -> None:
-        self._state = (event, error, message, int(time.time()))
+        self.state = (event, error, message, int(time.time()))
 
     async def run(self) -> None:
         """Connect and carry what happens in Slack, until cancelled or locked out for good."""
@@ -100,6 +107,7 @@ class Connection:
 
     async def _listen(self) -> None:
         while True:
+            self._be("CONNECTING")
             try:
                 async for event in self._slack.events():
                     if event is None:
@@ -107,7 +115,6 @@ class Connection:
                     elif not self.login.member:
                         # What a member hears, the bot's login has heard.
                         self._begin(self._carry_in(event))
-                self._be("CONNECTING")
             except SlackError as problem:
                 self._be("TRANSIENT_DISCONNECT", "slack-socketmode-error", str(problem))
                 await asyncio.sleep(_AGAIN)

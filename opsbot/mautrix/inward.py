@@ -6,7 +6,7 @@ from opsbot.mautrix.model import Json, Login
 from opsbot.mautrix.portals import Portals
 from opsbot.mautrix.puppets import PUPPET, SOURCE
 from opsbot.mautrix.tomatrix import read, with_profile
-from opsbot.workspace.emoji import NAMES, TONES
+from opsbot.workspace.emoji import NAMES, TONED, TONES
 
 #: What the bridge puts behind every emoji.
 _VARIATION = "\ufe0f"
@@ -84,10 +84,8 @@ class Inward:
         target = self._memory.event_of(channel, ts)
         if target is None or event["user"] == self._login.user:
             return
-        base, _, tone = name.partition("::")
-        key = NAMES[base].rstrip(_VARIATION) + (TONES[tone] if tone else _VARIATION)
         content = {
-            "m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key},
+            "m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": _key(name)},
             "com.beeper.reaction.shortcode": f":{name}:",
             "fi.mau.slack.reaction": {"name": name},
         }
@@ -102,6 +100,14 @@ class Inward:
         if target is not None and event["user"] != self._login.user:
             room, (sender, token) = await self._portals.portal(channel), await self._portals.voice(event["user"])
             await self._home.redact(room, target, user=sender, token=token)
+
+
+def _key(name: str) -> str:
+    """Return what a reaction is on Matrix; an emoji in a tone that it does not have stays a name."""
+    base, _, tone = name.partition("::")
+    if tone and base not in TONED:
+        return f":{name}:"
+    return NAMES[base].rstrip(_VARIATION) + (TONES[tone] if tone else _VARIATION)
 
 
 def _source(token: str) -> Json:

@@ -19,6 +19,8 @@ NAMES = {
     "thinking_face": "🤔",
     "100": "💯",
 }
+#: Those that come in different tones of skin; a reaction may name a tone with any.
+TONED = frozenset({"+1", "-1", "wave"})
 #: A tone is said behind the name: `+1::skin-tone-4`.
 TONES = {f"skin-tone-{number}": chr(0x1F3FB + number - 2) for number in range(2, 7)}
 
