@@ -22,6 +22,8 @@ class Param:
     #: An option is written `--name value`; the others go by their place.
     option: bool
     required: bool
+    #: What the function takes where nothing is typed.
+    default: Any = None
 
     @property
     def flag(self) -> bool:
@@ -142,6 +144,7 @@ def _param(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Param:
         type=kind,
         option=parameter.kind is inspect.Parameter.KEYWORD_ONLY,
         required=parameter.default is inspect.Parameter.empty,
+        default=None if parameter.default is inspect.Parameter.empty else parameter.default,
     )
 
 

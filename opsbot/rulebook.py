@@ -10,7 +10,7 @@ from opsbot.model import STRANGER, Decision, Person
 from opsbot.parsing import Invocation, parse
 from opsbot.policy import ask_for, decide
 from opsbot.typed import option_in, shown, split, suggestion
-from opsbot.words import PLATFORM, Place, Project, Target
+from opsbot.words import PLATFORM, Place, Project, Revision, Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +72,10 @@ class Rulebook:
     def decide(self, person: Person, invocation: Invocation, rooms: frozenset[str] = frozenset()) -> Decision:
         """Decide whether a person may give a command in the room of these names."""
         command = invocation.command
-        ask = ask_for(
-            command.name, command.needs, invocation.arguments, owners=self.owners, host_of=self.homes, rooms=rooms
-        )
+        # Who names no revision means the usual one, and a rule about revisions is about it, too.
+        usual = {one.name: one.default for one in command.params if isinstance(one.default, Revision)}
+        arguments = {**usual, **invocation.arguments}
+        ask = ask_for(command.name, command.needs, arguments, owners=self.owners, host_of=self.homes, rooms=rooms)
         return decide(person, ask, self.config.rules)
 
     @property

@@ -163,6 +163,19 @@ def _rules(data: Mapping[str, Any]) -> Iterator[Finding]:
             yield path, "must name people or levels: nothing is allowed to everybody."
         yield from _terms(path, entry, data)
         yield from _terms((*path, "unless"), _section(entry, "unless"), data)
+        if "deny" in entry and _section(entry, "unless").get("options"):
+            yield (*path, "unless", "options"), "excuses nobody: what is denied is so with every option; leave it out."
+
+
+def _approvals(data: Mapping[str, Any]) -> Iterator[Finding]:
+    approvals = _section(data, "approvals")
+    alone, expires = (_seconds(approvals.get(key), usual) for key, usual in (("alone", -1), ("expires", 3600)))
+    if alone >= expires:
+        yield ("approvals", "alone"), f"never comes: a request has expired after {expires} s; let it be less than that."
+
+
+def _seconds(value: object, usual: int) -> int:
+    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else usual
 
 
 def _audit_room(data: Mapping[str, Any]) -> Iterator[Finding]:
@@ -209,6 +222,7 @@ _CHECKS = (
     _services,
     _bridge,
     _rules,
+    _approvals,
     _periods,
     _audit_room,
     _triggers,

@@ -134,6 +134,18 @@ async def test_why_tells_the_reason(bench: Bench) -> None:
     assert "Name a command, too" in await bench.say("admin", "!why deployer")
 
 
+@pytest.mark.parametrize("asked", ["deploy hello-bot", "deploy hello-bot main"])
+async def test_who_names_no_revision_means_the_usual_one(tmp_path: Path, asked: str) -> None:
+    """A rule about revisions is about main, too, where nobody has typed it."""
+    rules = [
+        {"allow": "deploy", "levels": ["contributor"], "projects": ["hello-bot"], "revisions": ["main"]},
+        {"deny": "deploy", "levels": ["deployer"], "revisions": ["main"]},
+    ]
+    async with Bench.open(tmp_path, rules=rules) as bench:
+        assert f"contributor may say `{asked}`" in await bench.say("contributor", f"!why {asked}")
+        assert f"deployer may not say `{asked}`" in await bench.say("deployer", f"!why {asked}")
+
+
 async def test_rules_hold_in_their_room(tmp_path: Path) -> None:
     """A rule of the configuration holds where it says, from the command to the activation, and `!why` names it."""
     rules = [
