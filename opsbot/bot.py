@@ -33,7 +33,7 @@ LOOK = 20.0
 
 
 class Bot:
-    """Takes messages out of the inbox and sees each through the stages, side by side."""
+    """Takes messages out of the inbox and sees each through the stages; accounts do not wait for one another."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The inbox is emptied: each command is seen through, side by side, and talk is put away."""
+"""The inbox is emptied: each command is seen through, those of one account in their order, and talk is put away."""
 
 import asyncio
 import contextlib
@@ -15,8 +15,25 @@ log = logging.getLogger(__name__)
 
 #: Seconds that a message may take from the inbox to what came of it.
 LONGEST = 300.0
+#: Seconds that a command has to itself before the next one of the same account begins: most take less. What takes more
+#: waits for something, and holds up nobody.
+ALONE = 1.0
 #: Seconds until a message is tried again that came when the homeserver had gone.
 _PATIENCE = 2
+
+
+class _Place:
+    """How far a command is, for the one behind it."""
+
+    def __init__(self) -> None:
+        self.begun, self.over = asyncio.Event(), asyncio.Event()
+
+    async def left(self) -> None:
+        """Wait until it is over, or has had its time."""
+        await self.begun.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ALONE):
+                await self.over.wait()
 
 
 class Intake:
@@ -43,7 +60,9 @@ class Intake:
         self._wake = wake
         self._on_turn = on_turn
         self._look = look
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: set[str] = set()
+        #: The newest command of each account that has one here.
+        self._newest: dict[str, _Place] = {}
         #: Whether more messages wait than were taken out of the inbox.
         self._full = False
 
@@ -70,13 +89,28 @@ class Intake:
             if message.event_id in begun:
                 continue
             if self._calls(message):
-                self._running[message.event_id] = tasks.create_task(self._see_through(message))
+                self._running.add(message.event_id)
+                before, mine = self._newest.get(message.sender), _Place()
+                self._newest[message.sender] = mine
+                tasks.create_task(self._in_turn(message, before, mine))
             else:
                 talk.append(message.event_id)
         if talk:
             # All of it at once: people talk more than they command, and no command should wait for it.
             await self._inbox.dismiss(talk)
         return self._full and bool(talk)
+
+    async def _in_turn(self, message: Message, before: _Place | None, mine: _Place) -> None:
+        """See a message through behind the one BEFORE it: who locks and unlocks finds it unlocked."""
+        if before is not None:
+            await before.left()
+        mine.begun.set()
+        try:
+            await self._see_through(message)
+        finally:
+            mine.over.set()
+            if self._newest.get(message.sender) is mine:
+                del self._newest[message.sender]
 
     async def _see_through(self, message: Message) -> None:
         try:
@@ -92,7 +126,7 @@ class Intake:
             log.exception("command not brought to its end", extra={"reference": reference, "event": message.event_id})
             await self._put_away(message, reference)
         finally:
-            self._running.pop(message.event_id, None)
+            self._running.discard(message.event_id)
             if self._full:
                 self._wake.set()
 
