@@ -53,7 +53,8 @@ class Repository:
     def refs(self, commit: str) -> list[str]:
         """Return the full names of the branches and tags that a commit is on."""
         argv = ("for-each-ref", "--contains", commit, "--format=%(refname)", "refs/heads", "refs/tags")
-        return self.git(*argv).split() if self.has(commit) else []
+        # Line by line: git takes the spaces of other scripts in a name, and `split` would make two names of it.
+        return self.git(*argv).split("\n")[:-1] if self.has(commit) else []
 
     def resolve(self, revision: str) -> tuple[str, str]:
         """Return the commit that a typed revision means, and the full name of its branch or tag if it is one."""

@@ -32,6 +32,19 @@ async def test_what_is_on_no_protected_branch_is_not_built(machine: Machine, ben
     assert "building" not in bench.log("job0", "prepare")
 
 
+async def test_a_branch_whose_name_holds_another_is_not_that_other(machine: Machine, bench: Bench) -> None:
+    """A space of another script, which git takes in a branch's name, does not make what stands behind it a branch."""
+    there = machine.repositories
+    for name, where, files in (
+        ("platform", there.platform, {"x": "y"}),
+        ("hello-bot", there.projects["hello-bot"], WARM),
+    ):
+        commit = where.commit("Try it", files, branch="x\u2003refs/heads/main", onto="main")
+        code, message = await _error(bench, f"job{name[:1]}1", project=name, revision=commit)
+        assert code == "unprotected"
+        assert f"{commit[:7]} of {name} is on x\u2003refs/heads/main, and" in message
+
+
 async def test_merged_is_protected_whatever_it_was_called(machine: Machine, bench: Bench) -> None:
     """A commit that is on a protected branch may be deployed by the name of another branch, too."""
     hello = machine.repositories.projects["hello-bot"]
