@@ -12,6 +12,21 @@ PASSING = 60.0
 _NAMED = 5
 _STATUS = re.compile(r"Main process exited, code=exited, status=(\d+)")
 _RELOGIN = "run `opsbot slack login`."
+#: Slack's codes for a token that counts no more.
+NO_TOKEN = (
+    "invalid_auth",
+    "not_authed",
+    "token_revoked",
+    "token_expired",
+    "account_inactive",
+    "user_removed_from_team",
+)
+BAD_TOKEN = f"Slack does not accept the bot token any more: install the app, copy its xoxb- token, and {_RELOGIN}"
+LACKS_SCOPE = "The app lacks a scope: put what `opsbot slack manifest` prints into it, and install it again."
+#: How the bridge begins the words with which Slack did not let it in.
+_FROM_SLACK = "Unknown error from Slack: "
+#: What it says of every socket that did not open but for a bad token.
+_NO_SOCKET = "slack-socketmode-connection-error"
 
 
 def of_logins(logins: Sequence[SlackLogin], *, team: str, now: float) -> str:
@@ -32,7 +47,7 @@ def of_login(login: SlackLogin, *, now: float) -> str:
     match login.state:
         case "CONNECTED" | "RUNNING" | "BACKFILLING":
             return ""
-        case "TRANSIENT_DISCONNECT" if login.message in ("invalid_auth", "not_allowed_token_type"):
+        case "TRANSIENT_DISCONNECT" if login.message in NO_TOKEN:
             return (
                 "Slack does not accept the app token, which the bridge calls a passing disturbance: make an app-level "
                 "token (xapp-) with connections:write under Basic Information, put it into the credential, and "
@@ -42,14 +57,28 @@ def of_login(login: SlackLogin, *, now: float) -> str:
             return ""
         case "TRANSIENT_DISCONNECT" | "CONNECTING" | "STARTING":
             why = login.message or login.error or login.state
-            return f"The bridge has not reached Slack for {seconds:.0f} s ({why}): look at the host's way to slack.com."
+            app = ", and whether Socket Mode is on in the app" if why == _NO_SOCKET else ""
+            lost = f"The bridge has not reached Slack for {seconds:.0f} s ({why})"
+            return f"{lost}: look at the host's way to slack.com{app}."
         case "BAD_CREDENTIALS" | "LOGGED_OUT":
-            return (
-                f"Slack does not accept the bot token any more: install the app, copy its xoxb- token, and {_RELOGIN}"
-            )
+            return BAD_TOKEN
+        case "UNKNOWN_ERROR" if login.message.startswith(_FROM_SLACK):
+            return _not_let_in(login.message.removeprefix(_FROM_SLACK))
         case _:
             silent = "it has not tried to reach Slack yet" if login.state == "UNKNOWN" else "no reason given"
             return f"The bridge says {login.state} of {login.name}: {login.message or login.error or silent}."
+
+
+def _not_let_in(why: str) -> str:
+    """Return the sentence about a bridge that did not get into Slack when it started, and has given up."""
+    if why in NO_TOKEN:
+        return BAD_TOKEN
+    if why == "missing_scope":
+        return f"{LACKS_SCOPE} Then restart the bridge."
+    return (
+        f"The bridge did not get into Slack when it started: {why.rstrip('.')}. It tries again where its setting "
+        "bridge.unknown_error_auto_reconnect is `1m`; else restart it when Slack can be reached."
+    )
 
 
 #: mautrix-slack's exit codes; {} is what its log says was the matter.

@@ -3,18 +3,21 @@
 import re
 from dataclasses import dataclass
 
+from opsbot.ailments import BAD_TOKEN, LACKS_SCOPE, NO_TOKEN
+
 #: How often a message is sent again before it is given up: for a quarter of an hour.
 MOST = 8
 _FIRST, _LONGEST = 5.0, 300.0
 _TOO_LONG = ("msg_too_long", "msg_blocks_too_long")
-_WAIT = re.compile(r"retry after (?:(\d+)m)?(?:(\d+)s)?")
+_WAIT = re.compile(r"retry after (?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 #: Slack's codes that stay the same however often it is asked, with what to do about each.
 _FOR_GOOD = {
     "not_in_channel": "The app is not in the channel: type `/invite @opsbot` there.",
     "channel_not_found": "The app cannot see the channel: type `/invite @opsbot` there.",
     "is_archived": "The channel is archived.",
     "is_inactive": "The channel is archived.",
-    "missing_scope": "The app lacks a scope: put what `opsbot slack manifest` prints into it, and install it again.",
+    "missing_scope": LACKS_SCOPE,
+    "restricted_action": "The workspace lets the app not post in the channel: its admins can.",
     "invalid_blocks": "Slack does not want what the bridge made of it.",
     "no_text": "Slack takes no empty message.",
     "cant_update_message": "The message is not the app's own any more.",
@@ -23,6 +26,8 @@ _FOR_GOOD = {
     "not found": "The bridge does not know the message: its database may be a new one.",
     "ignoring": "The bridge does not carry such messages.",
 }
+#: What a person can mend while it is sent again.
+_MENDABLE = dict.fromkeys(NO_TOKEN, BAD_TOKEN) | {"not logged in": "The bridge has no login: run `opsbot slack login`."}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +55,7 @@ Verdict = Again | Shorter | GiveUp
 def verdict(problem: str, repeats: int) -> Verdict:
     """Decide what becomes of a message that was sent again so often already."""
     if repeats >= MOST:
-        return GiveUp(advice="`!bridge` says how the bridge is.")
+        return GiveUp(advice=hint(problem) or "`!bridge` says how the bridge is.")
     if any(code in problem for code in _TOO_LONG):
         return Shorter()
     for code, advice in _FOR_GOOD.items():
@@ -58,5 +63,11 @@ def verdict(problem: str, repeats: int) -> Verdict:
             return GiveUp(advice=advice)
     asked = _WAIT.search(problem)
     if asked is not None and any(asked.groups()):
-        return Again(wait=60.0 * int(asked[1] or 0) + int(asked[2] or 0) + 1.0)
+        hours, minutes, seconds = (int(part or 0) for part in asked.groups())
+        return Again(wait=3600.0 * hours + 60.0 * minutes + seconds + 1.0)
     return Again(wait=min(_FIRST * 2**repeats, _LONGEST))
+
+
+def hint(problem: str) -> str:
+    """Return what a person can do so that a message arrives that is sent again; empty where nobody knows."""
+    return next((advice for code, advice in _MENDABLE.items() if code in problem), "")

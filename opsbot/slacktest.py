@@ -10,7 +10,7 @@ from opsbot.errors import ChatRefusedError
 from opsbot.letters import Courier, Memory
 from opsbot.model import Json, Text
 from opsbot.ports import Clock
-from opsbot.receipts import GiveUp, verdict
+from opsbot.receipts import GiveUp, hint, verdict
 from opsbot.render.text import lines, words
 
 #: Seconds that the message may take to Slack, with the bridge's word of it.
@@ -66,7 +66,9 @@ class SelfTest:
         if problem and target is not None and advice is not None:
             # The message is gone, in Slack or in the bridge's memory: another one takes its place.
             problem, advice = await self._try(room, text, None, within)
-        return f"The self-test did not reach Slack: {problem.rstrip('.')}. {advice or ''}".rstrip() if problem else ""
+        if not problem:
+            return ""
+        return f"The self-test did not reach Slack: {problem.rstrip('.')}. {advice or hint(problem)}".rstrip()
 
     async def _try(self, room: str, text: Text, target: str | None, within: float) -> tuple[str, str | None]:
         """Send it once; return the problem, and the advice where trying again is of no use."""

@@ -39,6 +39,17 @@ def test_a_bad_app_token_is_told_at_once() -> None:
         ([login("BAD_CREDENTIALS", error="slack-invalid-auth")], "bot token"),
         ([login("UNKNOWN", since=0)], "not tried to reach Slack yet"),
         ([login("UNKNOWN_ERROR", message="team_disabled")], "team_disabled"),
+        ([login("UNKNOWN_ERROR", message="Unknown error from Slack: token_revoked")], "bot token"),
+        ([login("UNKNOWN_ERROR", message="Unknown error from Slack: missing_scope")], "install it again. Then restart"),
+        (
+            [login("UNKNOWN_ERROR", message="Unknown error from Slack: slack server error: 503 Service Unavailable")],
+            "503 Service Unavailable. It tries again where its setting bridge.unknown_error_auto_reconnect is `1m`",
+        ),
+        ([login("TRANSIENT_DISCONNECT", error="slack-socketmode-error", message="token_revoked")], "app token"),
+        (
+            [login("TRANSIENT_DISCONNECT", since=NOW - 90, error="slack-socketmode-connection-error")],
+            "look at the host's way to slack.com, and whether Socket Mode is on in the app.",
+        ),
     ],
 )
 def test_each_state_has_its_sentence(logins: list[SlackLogin], words: str) -> None:

@@ -87,6 +87,10 @@ async def test_a_new_room_for_the_channel_gets_a_message_of_its_own(memory: Memo
     ("problems", "sentence"),
     [
         (["slack rate limit exceeded, retry after 3s"], "slack rate limit exceeded, retry after 3s."),
+        (
+            ["not logged in (no usable logins found)"],
+            "not logged in (no usable logins found). The bridge has no login: run `opsbot slack login`.",
+        ),
         (["is_archived"], "is_archived. The channel is archived."),
         (["not_in_channel"], "not_in_channel. The app is not in the channel: type `/invite @opsbot` there."),
     ],

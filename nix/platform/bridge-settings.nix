@@ -35,6 +35,9 @@ in
       bridge_notices = mkDefault true;
       # People who are not in the other network may be in the rooms.
       kick_matrix_users = mkDefault false;
+      # When it starts while the other network cannot be reached, it tries again; as it ships it never does.
+      unknown_error_auto_reconnect = mkDefault "1m";
+      unknown_error_max_auto_reconnects = mkDefault 1000000;
       # What the homeserver brings again after a crash is not posted again.
       deduplicate_matrix_messages = mkDefault true;
     };

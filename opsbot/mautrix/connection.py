@@ -17,7 +17,9 @@ from opsbot.mautrix.slack import Slack
 
 #: Seconds until a socket that failed is tried again.
 _AGAIN = 10.0
-_LOST_FOR_GOOD = frozenset({"invalid_auth", "token_revoked", "account_inactive", "not_authed"})
+#: With these it forgets its tokens; with those it says of the socket what was wrong.
+_LOST_FOR_GOOD = frozenset({"invalid_auth", "user_removed_from_team"})
+_BAD_TOKEN = frozenset({"invalid_auth", "token_revoked", "account_inactive", "not_authed"})
 _TTL_WELL, _TTL_UNWELL = 21_600, 3600
 
 #: The bridge's word, its code for what is wrong, Slack's words, and the Unix time since when.
@@ -98,7 +100,7 @@ class Connection:
                 self._forget_tokens()
                 self._be("BAD_CREDENTIALS", "slack-invalid-auth", "Invalid credentials, please log in again")
             else:
-                self._be("UNKNOWN_ERROR", "slack-unknown-fetch-error", str(problem))
+                self._be("UNKNOWN_ERROR", "slack-unknown-fetch-error", f"Unknown error from Slack: {problem}")
             return False
         return True
 
@@ -116,7 +118,10 @@ class Connection:
                         # What a member hears, the bot's login has heard.
                         self._begin(self._carry_in(event))
             except SlackError as problem:
-                self._be("TRANSIENT_DISCONNECT", "slack-socketmode-error", str(problem))
+                if str(problem) in _BAD_TOKEN:
+                    self._be("TRANSIENT_DISCONNECT", "slack-socketmode-error", str(problem))
+                else:
+                    self._be("TRANSIENT_DISCONNECT", "slack-socketmode-connection-error")
                 await asyncio.sleep(_AGAIN)
 
     async def _sync(self) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from http import HTTPStatus
 
 import aiohttp
 
@@ -11,7 +13,6 @@ from opsbot.mautrix.model import Json, SlackError
 
 _API = "https://slack.com/api"
 _PATIENCE = aiohttp.ClientTimeout(total=30)
-_TOO_MANY = 429
 
 
 class Slack:
@@ -31,9 +32,11 @@ class Slack:
         url = f"{_API}/{method}"
         try:
             async with self._session.post(url, data=form, headers=headers, ssl=self._tls, timeout=_PATIENCE) as answer:
-                if answer.status == _TOO_MANY:
-                    wait = answer.headers.get("Retry-After", "1")
-                    raise SlackError(f"slack rate limit exceeded, retry after {wait}s")
+                if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+                    wait = _spelt(int(answer.headers.get("Retry-After", "1")))
+                    raise SlackError(f"slack rate limit exceeded, retry after {wait}")
+                if answer.status != HTTPStatus.OK:
+                    raise SlackError(f"slack server error: {answer.status} {answer.reason}")
                 result = await answer.json(content_type=None)
         except aiohttp.ClientError as problem:
             raise SlackError(f'Post "{url}": {problem}') from None
@@ -62,7 +65,16 @@ class Slack:
                     elif envelope["type"] == "events_api":
                         await socket.send_json({"envelope_id": envelope["envelope_id"]})
                         yield envelope["payload"]["event"]
+                    elif envelope["type"] == "disconnect":
+                        break
         except aiohttp.ClientError as problem:
             raise SlackError(str(problem)) from None
         except asyncio.TimeoutError:  # noqa: UP041 - as aiohttp documents it
             raise SlackError("timeout") from None
+
+
+def _spelt(seconds: int) -> str:
+    """Return a time as Go spells it: `3s`, `1m15s`, `1h0m0s`."""
+    hours, minutes, rest = str(timedelta(seconds=seconds % 86_400)).split(":")
+    whole = f"{int(hours) + seconds // 86_400 * 24}h{int(minutes)}m{int(rest)}s"
+    return whole.removeprefix("0h").removeprefix("0m")

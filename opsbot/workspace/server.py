@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,6 +30,8 @@ class Workspace:
         self.bot_token = f"xoxb-{secrets.token_hex(8)}"
         self.app_token = f"xapp-{secrets.token_hex(8)}"
         self._revoked: set[str] = set()
+        #: The methods that Slack answers with an error of its own.
+        self.broken: set[str] = set()
         #: The tokens of apps that speak as a member: the bot's and the app's kind, by the member's id.
         self._members: dict[str, tuple[str, str]] = {}
         #: Each call with the code of its answer, "ok" or Slack's word.
@@ -92,6 +95,9 @@ class Workspace:
         def is_gone() -> bool:
             return request.transport is None or request.transport.is_closing()
 
+        if method in self.broken:
+            self.calls.append((method, "broken"))
+            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text="<html>")
         await self.api.weather.wait(form.get("blocks", ""), is_gone)
         if is_gone():
             # And the question with it.

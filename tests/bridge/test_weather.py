@@ -69,3 +69,22 @@ async def test_a_bridge_that_comes_back_brings_what_was_said_meanwhile(whole: Cr
     await until(arrived, whole.bridge_words, within=60)
     assert (await whole.ask(whole.alice, "!hello")).text == "Hello, world!"
     assert times() == 1
+
+
+async def test_a_bridge_that_slack_does_not_let_in_is_told_with_what_to_do(whole: Crossing) -> None:
+    """A bridge that starts while Slack is down stays out when it is up again; `!bridge` says what brings it back."""
+    await whole.bridge.stop()
+    whole.workspace.broken.add("team.info")
+    assert await whole.bridge.start() is None
+
+    async def out() -> bool:
+        return any(one.state == "UNKNOWN_ERROR" for one in await whole.provisioning.logins())
+
+    await until(out, whole.bridge_words)
+    whole.workspace.broken.clear()
+    await whole.adam_there.say(whole.room_id, "!bridge")
+    why = "did not get into Slack when it started: slack server error: 503 Service Unavailable. It tries again where"
+    await whole.adam_there.wait_for(whole.room_id, lambda lines: any(why in line.body for line in lines))
+    await whole.bridge.stop()
+    assert await whole.bridge.start() is None
+    await whole.until_connected()

@@ -172,4 +172,19 @@ def test_a_message_is_not_tried_for_ever() -> None:
     assert waits[-1] == Again(wait=300.0)
     assert isinstance(verdict("internal_error", MOST), GiveUp)
     assert isinstance(verdict("msg_too_long", 0), Shorter)
-    assert verdict("slack rate limit exceeded, retry after 1m30s", 0) == Again(wait=91.0)
+
+
+def test_slacks_own_pause_is_kept() -> None:
+    """As long as Slack wants a pause there is one, whether it is of seconds, minutes or hours."""
+    said = "slack rate limit exceeded, retry after"
+    assert verdict(f"{said} 3s", 0) == Again(wait=4.0)
+    assert verdict(f"{said} 1m30s", 0) == Again(wait=91.0)
+    assert verdict(f"{said} 1h0m5s", 0) == Again(wait=3606.0)
+
+
+def test_what_a_person_can_mend_is_tried_again_and_told() -> None:
+    """With a bad token messages are sent again, for a new one may come; who gives up says what would have helped."""
+    assert verdict("token_revoked", 0) == Again(wait=5.0)
+    given_up = verdict("token_revoked", MOST)
+    assert isinstance(given_up, GiveUp)
+    assert "opsbot slack login" in given_up.advice
