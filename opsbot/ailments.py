@@ -62,23 +62,24 @@ def of_login(login: SlackLogin, *, now: float) -> str:
             return f"{lost}: look at the host's way to slack.com{app}."
         case "BAD_CREDENTIALS" | "LOGGED_OUT":
             return BAD_TOKEN
-        case "UNKNOWN_ERROR" if login.message.startswith(_FROM_SLACK):
-            return _not_let_in(login.message.removeprefix(_FROM_SLACK))
         case _:
-            silent = "it has not tried to reach Slack yet" if login.state == "UNKNOWN" else "no reason given"
-            return f"The bridge says {login.state} of {login.name}: {login.message or login.error or silent}."
+            return _not_let_in(login)
 
 
-def _not_let_in(why: str) -> str:
+def _not_let_in(login: SlackLogin) -> str:
     """Return the sentence about a bridge that did not get into Slack when it started, and has given up."""
+    why = login.message.removeprefix(_FROM_SLACK)
     if why in NO_TOKEN:
         return BAD_TOKEN
     if why == "missing_scope":
         return f"{LACKS_SCOPE} Then restart the bridge."
-    return (
-        f"The bridge did not get into Slack when it started: {why.rstrip('.')}. It tries again where its setting "
-        "bridge.unknown_error_auto_reconnect is `1m`; else restart it when Slack can be reached."
-    )
+    if why != login.message:
+        return (
+            f"The bridge did not get into Slack when it started: {why.rstrip('.')}. It tries again where its setting "
+            "bridge.unknown_error_auto_reconnect is `1m`; else restart it when Slack can be reached."
+        )
+    silent = "it has not tried to reach Slack yet" if login.state == "UNKNOWN" else "no reason given"
+    return f"The bridge says {login.state} of {login.name}: {login.message or login.error or silent}."
 
 
 #: mautrix-slack's exit codes; {} is what its log says was the matter.
