@@ -46,7 +46,8 @@ def touched(old: Path, new: Path, effects: units.Changes) -> frozenset[str]:
     touches them all, for everything is reached over it.
     """
     known = {**units.read_units(old), **units.read_units(new)}
-    reached = units.depending(known, {*effects.touched(), *effects.changed})
+    links = units.read_links(old, "requires") | units.read_links(new, "requires")
+    reached = units.depending(known, {*effects.touched(), *effects.changed}, links)
     return reached.union(known) if units.of_network(known, reached) else reached
 
 

@@ -90,7 +90,7 @@ def show(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     wanted = [name for name in names if "@." not in name]
     for begin in range(0, len(wanted), _CHUNK):
         some = wanted[begin : begin + _CHUNK]
-        text = must(run(("systemctl", "show", f"--property={_PROPERTIES}", *some), within=20))
+        text = must(run(("systemctl", "show", f"--property={_PROPERTIES}", "--", *some), within=20))
         found |= parse_show(text, some, time.time(), time.clock_gettime(time.CLOCK_MONOTONIC))
     return {name: found.get(name, {"active": "not-found"}) for name in names}
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -14,6 +14,8 @@ _DEPTH = 6
 #: What the helper's own module writes, and what follows from the pins alone.
 DERIVED = frozenset({"etc/opsbot/pins.json"})
 UNITS = "etc/systemd/system"
+#: How the names of the unit files end that are read there.
+ENDINGS = (".service", ".socket", ".timer", ".target", ".path", ".mount", ".swap", ".slice", ".automount")
 _KERNEL = ("kernel", "initrd", "kernel-modules", "kernel-params")
 _WHOLE = ("activate", "bin/switch-to-configuration", "systemd")
 
@@ -93,7 +95,7 @@ def changed_files(old: Path, new: Path) -> list[str]:
     names = {
         name
         for name in before.keys() | after.keys()
-        if not name.startswith(f"{UNITS}/") and name not in DERIVED
+        if name not in DERIVED and not _of_a_unit(name, before, after)
         if name not in before or name not in after or not compare.same(before[name], after[name])
     }
     for name in _WHOLE:
@@ -106,6 +108,20 @@ def changed_files(old: Path, new: Path) -> list[str]:
         f"sw/bin/{name}" for name in before_bin.keys() | after_bin.keys() if before_bin.get(name) != after_bin.get(name)
     }
     return sorted(names)
+
+
+def _of_a_unit(name: str, *systems: Mapping[str, Path]) -> bool:
+    """Say whether a file is compared as part of a unit: the unit's own, a link to one, or a drop-in of one.
+
+    Drop-ins for a whole kind (`service.d`), a family (`x-.service.d`) or an instance are of no unit that is there.
+    """
+    folder, _, file = name.removeprefix(f"{UNITS}/").partition("/")
+    if not name.startswith(f"{UNITS}/"):
+        return False
+    if not file or folder.endswith((".wants", ".requires")):
+        return bool(file) or folder.endswith(ENDINGS)
+    unit = f"{UNITS}/{folder.removesuffix('.d')}"
+    return folder.endswith(".d") and all(unit in files for files in systems if name in files)
 
 
 def programs(system: Path) -> dict[str, bytes]:

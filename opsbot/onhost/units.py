@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 
-from opsbot.onhost.trees import UNITS
+from opsbot.onhost.trees import ENDINGS, UNITS
 
 #: A unit file: section -> key -> its values in order.
 Unit = Mapping[str, Mapping[str, list[str]]]
@@ -22,7 +22,6 @@ _HARD = ("Requires", "Requisite", "BindsTo")
 _PULLS = (*_HARD, "PartOf", "Upholds")
 #: What comes before these sets the network up, or says who gets through: addresses, routes, firewalls.
 _NETWORK = {"network-pre.target", "network.target", "network-online.target"}
-_ENDINGS = (".service", ".socket", ".timer", ".target", ".path", ".mount", ".swap", ".slice", ".automount")
 
 
 class Difference(Enum):
@@ -80,7 +79,7 @@ def read_units(system: Path) -> dict[str, Unit]:
     folder = system / UNITS
     found: dict[str, Unit] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name.endswith(_ENDINGS) and not path.is_dir():
+        if path.name.endswith(ENDINGS) and not path.is_dir():
             extra = sorted((folder / f"{path.name}.d").glob("*.conf"))
             found[path.name] = parse_unit(*(_text(file) for file in (path, *extra)))
     return found
@@ -172,11 +171,12 @@ def changes(
     return Changes(changed=tuple(sorted(differ)), **{fate: tuple(sorted(names)) for fate, names in fates.items()})
 
 
-def depending(units: Mapping[str, Unit], on: Iterable[str]) -> frozenset[str]:
-    """Return the units ON and all that fall with them, by what the unit files require."""
+def depending(units: Mapping[str, Unit], on: Iterable[str], links: Collection[tuple[str, str]] = ()) -> frozenset[str]:
+    """Return the units ON and all that fall with them, by what the unit files and the LINKS require."""
     reached = set(on)
     while True:
         more = {name for name, unit in units.items() if name not in reached and _needs(unit) & reached}
+        more |= {name for name, needed in links if needed in reached and name not in reached}
         if not more:
             return frozenset(reached)
         reached |= more

@@ -89,6 +89,20 @@ def test_links_in_a_circle_end(store: Store) -> None:
     assert trees.changed_files(old, old) == []
 
 
+def test_a_drop_in_for_units_that_the_system_does_not_have_itself_is_a_file_that_changed(store: Store) -> None:
+    """Drop-ins for a whole kind of unit, a family or an instance are named; those of one unit belong to that unit."""
+    folder = trees.UNITS
+    old = store.system(A, {f"{folder}/x.service": "[Service]\n", f"{folder}/x.service.d/a.conf": "1"})
+    whole = {f"{folder}/{name}.d/a.conf": "[Service]\nUser=root\n" for name in ("service", "x-.service", "y@1.service")}
+    ours = {
+        f"{folder}/x.service": "[Service]\n",
+        f"{folder}/x.service.d/a.conf": "2",
+        f"{folder}/a.wants/x.service": "",
+    }
+    new = store.system(B, {**ours, **whole})
+    assert trees.changed_files(old, new) == sorted(whole)
+
+
 def test_the_pins_file_is_no_change_of_its_own(store: Store) -> None:
     """The file with the pins changes with every deploy, and is not counted."""
     old = store.system(A, {"etc/opsbot/pins.json": "{}"})

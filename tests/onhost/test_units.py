@@ -109,6 +109,13 @@ def test_what_requires_a_changed_unit_is_touched_as_well() -> None:
     assert units.depending(known, ["db.service"]) == {"db.service", "app.service", "web.service"}
 
 
+def test_what_requires_a_unit_by_a_link_is_touched_as_well() -> None:
+    """A unit that requires another by a link in its folder, as `requiredBy` makes one, falls with it."""
+    known = {"db.service": parse_unit(BASE), "app.service": parse_unit(BASE), "ssh.service": parse_unit(BASE)}
+    links = {("app.service", "db.service"), ("multi-user.target", "ssh.service")}
+    assert units.depending(known, ["db.service"], links) == {"db.service", "app.service"}
+
+
 def test_drop_ins_and_continued_lines_are_part_of_a_unit(tmp_path: Path) -> None:
     """Drop-ins add to a unit, an empty assignment takes back, and a backslash continues a line."""
     folder = tmp_path / UNITS

@@ -47,3 +47,13 @@ async def test_nothing_of_the_new_system_runs_before_it_is_activated(
     await bench.until("job1", "activate", *ENDED)
     assert f"{built['system']}/bin/switch-to-configuration" in marker.read_text().splitlines()
     assert machine.running() == bench.default() == Path(built["base"])
+
+
+async def test_the_name_of_a_unit_is_no_option(bench: Bench) -> None:
+    """A unit of a built system whose name begins with a dash is asked about, and tells systemctl nothing."""
+    built = await bench.prepare("job1")
+    units = Path(built["system"]) / "etc/systemd/system"
+    for name in ("-.mount", "--host=elsewhere.service"):
+        (units / name).write_text("[Unit]\n")
+    plan = await bench.ask("plan", job="job1")
+    assert {"-.mount", "--host=elsewhere.service"} <= set(plan["foreign"])
