@@ -6,16 +6,23 @@ from html.parser import HTMLParser
 
 from opsbot.mautrix.model import Json
 
+#: The ends of names that it takes for those of hosts. Some are missing: .id, .md, .py.
 _ENDS = (
-    "com|net|org|edu|gov|info|biz|int|dev|io|de|eu|uk|us|fr|nl|ch|at|be|it|es|se|no|fi|dk|pl|cz|ai|co|me|tv|sh|rs|py"
+    "com|net|org|edu|gov|info|biz|int|dev|a[cdefgilmoqrstuwxz]|b[abdefghijmnorstwz]|c[adfghiklmnorvwxyz]|"
+    "d[ejkmz]|e[cegrstu]|f[ijkmor]|g[adefghilmnpqrstwy]|h[kmnrtu]|i[elmnoqt]|j[emop]|k[ehimnrwyz]|"
+    "l[abcikrstuvy]|m[acghkmnopqrstuvwxyz]|n[acefgilopruz]|o[m]|p[aefghkmnrstw]|q[a]|r[eosuw]|"
+    "s[abcegiklmnrstuvxz]|t[cdghjklmnortvwz]|u[agksyz]|v[acginu]|w[fs]|y[et]|z[amw]"
 )
 _LINK = re.compile(rf"https?://[^\s/_*]+(?:/\S*)?|[^\s/_*:]+\.(?:{_ENDS})(?:/\S*)?")
+_ROOM = "@room"
+_LINK_OR_ROOM = re.compile(f"{_LINK.pattern}|{_ROOM}")
 _STYLES = {
     "b": "bold",
     "strong": "bold",
     "i": "italic",
     "em": "italic",
     "s": "strike",
+    "strike": "strike",
     "del": "strike",
     "code": "code",
     "tt": "code",
@@ -27,22 +34,29 @@ _TO = "https://matrix.to/#/"
 
 def blocks_of(content: Json, ghosts: dict[str, str]) -> list[Json]:
     """Return the blocks of a message; GHOSTS are Slack members by their Matrix ids."""
-    if content.get("format") == "org.matrix.custom.html" and content.get("formatted_body"):
-        parser = _Parser(ghosts)
-        parser.feed(content["formatted_body"])
+    mentions = content.get("m.mentions")
+    everybody = bool(mentions and mentions.get("room"))
+    if content.get("format") == "org.matrix.custom.html":
+        meant = None if mentions is None else mentions.get("user_ids", ())
+        parser = _Parser({who: it for who, it in ghosts.items() if meant is None or who in meant}, everybody=everybody)
+        parser.feed(content.get("formatted_body", ""))
         parser.close()
-        return [{"type": "rich_text", "elements": parser.finish()}]
-    pieces = list(_pieces(content.get("body", ""), {}))
+        # Of nothing it makes null, which Slack does not take.
+        return [{"type": "rich_text", "elements": parser.finish() or None}]
+    pieces = list(_pieces(content.get("body", ""), {}, everybody=everybody))
     return [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": pieces}]}]
 
 
-def _pieces(text: str, style: Json) -> Iterator[Json]:
-    """Yield the words of a text, with links for what looks like one."""
+def _pieces(text: str, style: Json, *, everybody: bool = False) -> Iterator[Json]:
+    """Yield the words of a text, with links for what looks like one; where EVERYBODY is meant `@room` tells them."""
     rest = 0
-    for found in _LINK.finditer(text):
+    for found in (_LINK_OR_ROOM if everybody else _LINK).finditer(text):
         if found.start() > rest:
             yield _styled({"type": "text", "text": text[rest : found.start()]}, style)
         rest, link = found.end(), found.group()
+        if link == _ROOM:
+            yield {"type": "broadcast", "range": "channel"}
+            continue
         url = link if "://" in link else f"http://{link}"
         yield _styled({"type": "link", "url": url, "text": link}, style)
     if rest < len(text):
@@ -54,9 +68,10 @@ def _styled(piece: Json, style: Json) -> Json:
 
 
 class _Parser(HTMLParser):
-    def __init__(self, ghosts: dict[str, str]) -> None:
+    def __init__(self, ghosts: dict[str, str], *, everybody: bool) -> None:
         super().__init__(convert_charrefs=True)
         self._ghosts = ghosts
+        self._everybody = everybody
         self._tags: list[tuple[str, str]] = []
         self._section: list[Json] = []
         self._blocks: list[Json] = []
@@ -67,7 +82,7 @@ class _Parser(HTMLParser):
         return self._blocks
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _BLOCKS and not (tag == "p" and self._within("li", "blockquote")):
+        if tag in _BLOCKS and not (tag == "p" and self._within("li")):
             self._close_section()
         if tag == "br":
             self._section.append(_styled({"type": "text", "text": "\n"}, self._style()))
@@ -81,7 +96,9 @@ class _Parser(HTMLParser):
             self._section.append({"type": "text", "text": "#" * int(tag[1]) + " ", "style": {"bold": True}})
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in _BLOCKS and not (tag == "p" and self._within("li", "blockquote")):
+        if tag == "pre" and not self._section:
+            self._blocks.append({"type": "rich_text_preformatted", "elements": None, "border": 0})
+        if tag in _BLOCKS and not (tag == "p" and self._within("li")):
             self._close_section()
         for place in range(len(self._tags) - 1, -1, -1):
             if self._tags[place][0] == tag:
@@ -89,7 +106,7 @@ class _Parser(HTMLParser):
                 break
 
     def handle_data(self, data: str) -> None:
-        text = data if self._within("pre") else data.replace("\n", "")
+        text = data.replace("\n", "") if not self._within("pre") else self._in_pre(data)
         if not text:
             return
         style = self._style()
@@ -103,7 +120,11 @@ class _Parser(HTMLParser):
         elif self._within("pre", "code"):
             self._section.append(_styled({"type": "text", "text": text}, style))
         else:
-            self._section += _pieces(text, style)
+            self._section += _pieces(text, style, everybody=self._everybody)
+
+    def _in_pre(self, text: str) -> str:
+        # HTML does not count a line break right behind the tag.
+        return text if self._section else text.removeprefix("\n")
 
     def _within(self, *tags: str) -> bool:
         return any(tag in tags for tag, _ in self._tags)

@@ -72,7 +72,8 @@ def bold(word: str) -> Text:
 def pre(block: str | Iterable[str]) -> Text:
     """Make a block of fixed width: the last lines of a log, a table."""
     plain = clean(block if isinstance(block, str) else "\n".join(block)).expandtabs(4).rstrip("\n")
-    return Text(body=plain, html=f"<pre>{html.escape(plain, quote=False)}</pre>")
+    # The bridge makes of an empty block what Slack refuses.
+    return Text(body=plain, html=f"<pre>{html.escape(plain, quote=False)}</pre>" if plain else "")
 
 
 def join(*parts: Text | str) -> Text:
