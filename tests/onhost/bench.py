@@ -57,12 +57,15 @@ class Bench:
             raise SaidNoError(**last["error"])
         return last["result"]
 
+    def part(self, job: str, part: str) -> Any:
+        """Return a part of a job, or None; read where the helper reads: asking it costs a process."""
+        return job_state(load(self.machine.host_json), job)[part]
+
     async def until(self, job: str, part: str, *statuses: str, within: float = _PATIENCE) -> Any:
         """Wait until a part of a job has one of the statuses, and return that part."""
         async with asyncio.timeout(within):
             while True:
-                # Read where the helper reads: asking it ten times a second would take a whole processor.
-                found = job_state(load(self.machine.host_json), job)[part]
+                found = self.part(job, part)
                 if found is not None and found["status"] in statuses:
                     return found
                 await asyncio.sleep(0.05)
