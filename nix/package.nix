@@ -41,8 +41,9 @@ python3Packages.buildPythonPackage {
   '';
 
   pythonImportsCheck = [ "opsbot.app" ];
-  # The tests are a check of the flake. A build makes sure that what it has built starts and knows its own words.
-  doInstallCheck = true;
+  # The tests are a check of the flake. A build makes sure that what it has built starts and knows its own words; of Python's
+  # packages nixpkgs makes the check after the installation, and asks for it by this name.
+  doCheck = true;
   postInstallCheck = ''
     $out/bin/opsbot check --offline --config config.example.yaml
   '';

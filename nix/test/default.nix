@@ -12,6 +12,7 @@ let
     "opsbot"
   ];
   password = "a-password-of-the-test";
+  repositories = "/srv/git";
   token = "/etc/opsbot/secrets/matrix-token";
   # Keys that nixpkgs keeps for its tests.
   keys = import (pkgs.path + "/nixos/tests/ssh-keys.nix") pkgs;
@@ -37,7 +38,7 @@ let
   # The platform, as the machine's Nix reads it. @base@ is the system that the machine has booted.
   platform = pkgs.writeText "flake.nix" ''
     {
-      inputs.hello-bot.url = "git+file:///srv/git/hello-bot.git?ref=main";
+      inputs.hello-bot.url = "git+file://${repositories}/hello-bot.git?ref=main";
       outputs = { self, hello-bot }: {
         nixosConfigurations.machine.config.system.build.toplevel =
           let
@@ -76,6 +77,13 @@ pkgs.testers.runNixOSTest {
         self.nixosModules.host
         self.nixosModules.opsbot
       ];
+
+      # What is deployed is pushed to a folder of this very machine; elsewhere that is another one, which SSH leads to. The PATH
+      # is the unit's own.
+      systemd.services."opsbot-publish@" = {
+        enableDefaultPath = false;
+        serviceConfig.ReadWritePaths = [ repositories ];
+      };
 
       systemd.services.hello-bot = {
         wantedBy = [ "multi-user.target" ];
@@ -136,9 +144,9 @@ pkgs.testers.runNixOSTest {
         authorizedKeys = [ keys.snakeOilEd25519PublicKey ];
         settings = {
           host = "machine";
-          platform.url = "file:///srv/git/platform.git";
+          platform.url = "file://${repositories}/platform.git";
           projects.hello-bot = {
-            url = "file:///srv/git/hello-bot.git";
+            url = "file://${repositories}/hello-bot.git";
             units = [ "hello-bot.service" ];
             http = [ "http://127.0.0.1:8000/" ];
             window = 40;
@@ -191,7 +199,7 @@ pkgs.testers.runNixOSTest {
     machine.succeed("sed s#@base@#$(readlink -f /run/booted-system)#g ${platform} > /srv/flake.nix")
     machine.succeed("sh /srv/commit.sh 1.0")
     machine.succeed("sh /srv/commit.sh platform")
-    flake = "git+file:///srv/git/platform.git?ref=main#nixosConfigurations.machine.config.system.build.toplevel"
+    flake = "git+file://${repositories}/platform.git?ref=main#nixosConfigurations.machine.config.system.build.toplevel"
     system = machine.succeed(f"nix build '{flake}' --no-link --print-out-paths").strip()
     machine.succeed(f"nix-env --profile /nix/var/nix/profiles/system --set {system}")
     machine.succeed(f"{system}/bin/switch-to-configuration test")
@@ -199,5 +207,6 @@ pkgs.testers.runNixOSTest {
     machine.wait_until_succeeds("room found ${url} ${server} ${password} ${token}")
     machine.succeed("systemctl restart opsbot.service")
     story(machine, lambda version: machine.succeed(f"sh /srv/commit.sh {version}"))
+    assert machine.succeed("git -C ${repositories}/platform.git log -1 --format=%s main").startswith("hello-bot: ")
   '';
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.nix.evaluator import TOP, Evaluator
+from tests.nix.evaluator import TOP, Evaluator, NixError
 
 FILES = sorted([TOP / "flake.nix", *(TOP / "nix").rglob("*.nix"), *(TOP / "tests/nix").rglob("*.nix")])
 _PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
@@ -56,6 +56,15 @@ def test_the_package_has_the_libraries_of_the_project(nix: Evaluator) -> None:
     assert sorted(names) == sorted(wanted)
     assert nix.value(f"{package}.version") == _PROJECT["version"]
     assert nix.value("outputs.packages.x86_64-linux.opsbot-host.version") == _PROJECT["version"]
+
+
+def test_a_build_of_the_bot_tries_what_it_has_built(nix: Evaluator) -> None:
+    """The build starts the installed bot on the example's configuration, asked for by the name that nixpkgs goes by."""
+    package = "outputs.packages.x86_64-linux.default"
+    assert nix.value(f"{package}.doCheck") is True
+    assert "$out/bin/opsbot check --offline" in nix.value(f"{package}.postInstallCheck")
+    with pytest.raises(NixError, match="doInstallCheck"):
+        nix.value('(pkgs.python3Packages.buildPythonPackage { pname = "tea"; doInstallCheck = true; }).pname')
 
 
 def test_what_we_package_is_what_is_locked(nix: Evaluator) -> None:

@@ -9,12 +9,12 @@ from tests.nix.evaluator import TOP, Evaluator
 
 _FOLDER = TOP / "nix/test"
 _TEST = "outputs.checks.x86_64-linux.vm.test"
-_NODE = f'(nixosSystem {{ modules = [ {_TEST}.nodes.machine {{ networking.hostName = "machine"; }} ]; }}).config'
+NODE = f'(nixosSystem {{ modules = [ {_TEST}.nodes.machine {{ networking.hostName = "machine"; }} ]; }}).config'
 
 
 def test_the_machine_of_the_vm_test_is_a_system(nix: Evaluator) -> None:
     """What the VM test boots has a configuration that its bot and its helper take, and they speak of the same host."""
-    system = nix.build(f"{_NODE}.system.build.toplevel")
+    system = nix.build(f"{NODE}.system.build.toplevel")
     bot, host = load(system / "etc/opsbot/config.yaml", {}), load_host(system / "etc/opsbot/host.json")
     assert list(bot.hosts) == [host.host] == ["machine"]
     assert list(bot.projects) == list(host.projects) == ["hello-bot"]
@@ -26,8 +26,8 @@ def test_the_machine_of_the_vm_test_is_a_system(nix: Evaluator) -> None:
 def test_every_version_of_the_story_is_built_beforehand(nix: Evaluator) -> None:
     """Each version of hello-bot that the story commits is a specialisation of the machine, or what it boots with."""
     committed = re.findall(r'commit\("([^"]+)"\)', (_FOLDER / "story.py").read_text())
-    assert sorted(committed) == nix.value(f"builtins.attrNames {_NODE}.specialisation")
-    program = nix.value(f"{_NODE}.systemd.services.hello-bot.serviceConfig.ExecStart").split()[1]
+    assert sorted(committed) == nix.value(f"builtins.attrNames {NODE}.specialisation")
+    program = nix.value(f"{NODE}.systemd.services.hello-bot.serviceConfig.ExecStart").split()[1]
     assert program.endswith("hello-bot-1.0.py")
     assert 'greets("1.0")' in (_FOLDER / "story.py").read_text()
 
@@ -63,3 +63,15 @@ def test_a_copied_system_names_itself(tmp_path: Path) -> None:
     # What it was copied from is as it was.
     assert str(base) in (base / "activate").read_text()
     assert (store / "nixos-version").read_text() == "the old one"
+
+
+def test_the_publisher_of_the_vm_test_can_write_where_it_pushes_to(nix: Evaluator) -> None:
+    """The platform's repository lies in a folder that the unit which pushes may write, and the unit keeps its PATH."""
+    units = nix.build(f"{NODE}.system.build.toplevel") / "etc/systemd/system"
+    lines = (units / "opsbot-publish@.service.d/overrides.conf").read_text().splitlines()
+    writable = [line.partition("=")[2] for line in lines if line.startswith("ReadWritePaths=")]
+    url = nix.value(f"{NODE}.services.opsbot-host.settings.platform.url")
+    assert any(url.startswith(f"file://{folder}/") for folder in writable)
+    # git is there, and not in the PATH that NixOS gives to services.
+    assert not any(line.startswith("Environment=PATH=") for line in lines)
+    assert "\nEnvironment=PATH=/run/current-system/sw/bin" in (units / "opsbot-publish@.service").read_text()

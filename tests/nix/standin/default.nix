@@ -9,7 +9,11 @@ let
       specialArgs ? { },
     }:
     lib.evalModules {
-      modules = [ ./nixos.nix ] ++ modules;
+      modules = [
+        ./nixos.nix
+        ./system.nix
+      ]
+      ++ modules;
       specialArgs = {
         inherit pkgs;
       }

@@ -1,5 +1,4 @@
-# What our modules set of NixOS, and no more: an option that stands here was looked up in nixpkgs. Of it a system is built as far
-# as opsbot is concerned: what is in /etc, the units, and the users.
+# What our modules set of NixOS, and no more: an option that stands here was looked up in nixpkgs, and has its type there.
 {
   lib,
   pkgs,
@@ -11,165 +10,151 @@ let
   option = type: mkOption { inherit type; };
   # With a default, as most of NixOS's have.
   known = type: default: mkOption { inherit type default; };
-  free = known types.anything { };
-  list = known (types.listOf types.anything) [ ];
-
-  value =
-    key: one:
-    if builtins.isList one then
-      lib.concatMapStrings (value key) one
-    else
-      "${key}=${
-        if one == true then
-          "true"
-        else if one == false then
-          "false"
-        else
-          toString one
-      }\n";
-  section =
-    name: set: "[${name}]\n" + lib.concatMapStrings ({ name, value }: value name value) (lib.pairs set);
-  render = key: set: lib.concatMapStrings (pair: value pair.name pair.value) (lib.pairs set);
-  words = builtins.concatStringsSep " ";
-  unitText =
-    unit:
-    "[Unit]\n"
-    + render "" (
-      lib.optionalAttrs (unit.description != "") { Description = unit.description; }
-      // lib.optionalAttrs (unit.wants != [ ]) { Wants = words unit.wants; }
-      // lib.optionalAttrs (unit.after != [ ]) { After = words unit.after; }
-      // lib.optionalAttrs (unit.startLimitIntervalSec != null) {
-        StartLimitIntervalSec = unit.startLimitIntervalSec;
-      }
-      // lib.optionalAttrs (unit.restartTriggers != [ ]) {
-        X-Restart-Triggers = words unit.restartTriggers;
-      }
-    )
-    + "[Service]\n"
-    + lib.concatMapStrings (pair: "Environment=${pair.name}=${pair.value}\n") (
-      lib.pairs unit.environment
-    )
-    + render "" unit.serviceConfig;
-
-  etcEntry = name: entry: ''
-    mkdir -p $out/etc/$(dirname ${name})
-    ${
-      if entry ? text && entry ? mode then
-        "install -m ${entry.mode} ${pkgs.writeText "text" entry.text} $out/etc/${name}"
-      else if entry ? text then
-        "ln -s ${pkgs.writeText "text" entry.text} $out/etc/${name}"
-      else
-        "ln -s ${entry.source} $out/etc/${name}"
-    }
-  '';
-  unitEntry = name: unit: ''
-    if [ -e $units/${name}.service ]; then
-      mkdir -p $units/${name}.service.d
-      cp ${pkgs.writeText "overrides.conf" (unitText unit)} $units/${name}.service.d/overrides.conf
-    else
-      cp ${pkgs.writeText "unit" (unitText unit)} $units/${name}.service
-    fi
-    for target in ${words unit.wantedBy}; do
-      mkdir -p $units/$target.wants
-      ln -s ../${name}.service $units/$target.wants/
-    done
-  '';
+  set = options: types.submodule { inherit options; };
+  strings = known (types.listOf types.str) [ ];
+  atom = types.oneOf [
+    types.bool
+    types.int
+    types.float
+    types.str
+  ];
+  nothingOr = type: known (types.nullOr type) null;
 in
 {
-  options = {
-    assertions = list;
-    warnings = known (types.listOf types.str) [ ];
+  imports = [ ./units.nix ];
 
-    boot.initrd.availableKernelModules = list;
+  options = {
+    assertions = known (types.listOf types.raw) [ ];
+    warnings = strings;
+
+    boot.initrd.availableKernelModules = strings;
     boot.loader.grub.device = known types.str "";
-    environment.etc = known (types.attrsOf types.anything) { };
-    environment.systemPackages = list;
-    fileSystems = free;
+    environment.etc = known (types.attrsOf (
+      types.submodule (
+        { config, ... }:
+        {
+          options = {
+            mode = known types.str "symlink";
+            source = option types.path;
+            text = nothingOr types.lines;
+          };
+          config.source = lib.mkIf (config.text != null) (pkgs.writeText "etc" config.text);
+        }
+      )
+    )) { };
+    environment.systemPackages = known (types.listOf types.package) [ ];
+    fileSystems = known (types.attrsOf (set {
+      device = nothingOr types.nonEmptyStr;
+      fsType = known types.nonEmptyStr "auto";
+    })) { };
     networking.firewall.allowedTCPPorts = known (types.listOf types.port) [ ];
     networking.firewall.enable = known types.bool true;
-    networking.hostName = known types.str "nixos";
+    networking.hostName = known (types.strMatching "[a-zA-Z0-9]([a-zA-Z0-9_-]*[a-zA-Z0-9])?") "nixos";
     nix.gc.automatic = known types.bool false;
     nix.gc.options = known types.singleLineStr "";
-    nix.settings.experimental-features = known (types.listOf types.str) [ ];
-    nix.settings.sandbox = known types.bool true;
-    nix.settings.substituters = known (types.listOf types.str) [ ];
-    nixpkgs.hostPlatform = free;
-    programs.ssh.knownHosts = free;
+    nix.settings = known (types.attrsOf (types.either atom (types.listOf atom))) { };
+    nixpkgs.hostPlatform = option types.raw;
+    programs.ssh.knownHosts = known (types.attrsOf (set {
+      publicKey = nothingOr types.str;
+    })) { };
     security.acme.acceptTerms = known types.bool false;
-    security.acme.defaults.email = known (types.nullOr types.str) null;
+    security.acme.defaults.email = nothingOr types.str;
     security.polkit.enable = known types.bool false;
     services.forgejo = {
       enable = known types.bool false;
-      database.createDatabase = known types.bool false;
+      database.createDatabase = known types.bool true;
       database.type = known (types.enum [
         "sqlite3"
         "mysql"
         "postgres"
       ]) "sqlite3";
-      settings = free;
+      settings = known (types.attrsOf (types.attrsOf atom)) { };
     };
     services.matrix-continuwuity.enable = known types.bool false;
-    services.matrix-continuwuity.settings = free;
+    services.matrix-continuwuity.settings.global = known (types.submodule {
+      freeformType = types.anything;
+      options = {
+        address = option (types.nullOr (types.listOf types.nonEmptyStr));
+        allow_federation = known types.bool true;
+        allow_registration = known types.bool false;
+        # The unit has its folder; another one is none of the settings'.
+        database_path = mkOption {
+          type = types.path;
+          readOnly = true;
+          default = "/var/lib/continuwuity/";
+        };
+        port = known (types.listOf types.port) [ 6167 ];
+        server_name = option types.nonEmptyStr;
+      };
+    }) { };
     services.nginx = {
       enable = known types.bool false;
       recommendedGzipSettings = known types.bool false;
       recommendedOptimisation = known types.bool false;
       recommendedProxySettings = known types.bool false;
       recommendedTlsSettings = known types.bool false;
-      virtualHosts = free;
+      virtualHosts = known (types.attrsOf (set {
+        enableACME = known types.bool false;
+        forceSSL = known types.bool false;
+        locations = known (types.attrsOf (set {
+          extraConfig = known types.lines "";
+          proxyPass = nothingOr types.str;
+        })) { };
+      })) { };
     };
-    services.openssh.enable = known types.bool false;
-    services.openssh.hostKeys = list;
-    services.openssh.extraConfig = known types.lines "";
-    services.openssh.settings = free;
-    services.postgresql.package = option types.package;
-    specialisation = known (types.attrsOf types.raw) { };
-    system.configurationRevision = known (types.nullOr types.str) null;
-    system.stateVersion = option types.str;
-    system.build = free;
-    system.extraDependencies = list;
-    system.switch.enable = known types.bool true;
-    systemd.packages = list;
-    systemd.tmpfiles.packages = list;
-    systemd.services = known (types.attrsOf (
-      types.submodule {
+    services.openssh = {
+      enable = known types.bool false;
+      hostKeys = known (types.listOf types.anything) [ ];
+      extraConfig = known types.lines "";
+      settings = known (types.submodule {
+        freeformType = atom;
         options = {
-          description = known types.str "";
-          wants = known (types.listOf types.str) [ ];
-          after = known (types.listOf types.str) [ ];
-          wantedBy = known (types.listOf types.str) [ ];
-          restartTriggers = list;
-          environment = known (types.attrsOf types.str) { };
-          startLimitIntervalSec = known (types.nullOr types.int) null;
-          serviceConfig = free;
+          AllowGroups = nothingOr (types.listOf types.str);
+          AllowUsers = nothingOr (types.listOf types.str);
+          KbdInteractiveAuthentication = known (types.nullOr types.bool) true;
+          PasswordAuthentication = known (types.nullOr types.bool) true;
+          PermitRootLogin = known (types.enum [
+            "yes"
+            "without-password"
+            "prohibit-password"
+            "forced-commands-only"
+            "no"
+          ]) "prohibit-password";
         };
-      }
-    )) { };
-    time.timeZone = known (types.nullOr types.str) null;
-    users.groups = free;
-    virtualisation.cores = known types.int 1;
-    virtualisation.diskSize = known types.int 1024;
-    virtualisation.memorySize = known types.int 1024;
+      }) { };
+    };
+    services.postgresql.package = known types.package pkgs.postgresql;
+    specialisation = known (types.attrsOf (set {
+      configuration = known types.raw { };
+    })) { };
+    system.configurationRevision = nothingOr types.str;
+    system.stateVersion = option types.str;
+    system.build = known types.anything { };
+    system.extraDependencies = known (types.listOf types.package) [ ];
+    system.switch.enable = known types.bool true;
+    time.timeZone = nothingOr types.str;
+    users.groups = known (types.attrsOf (set { })) { };
+    users.users = known (types.attrsOf (set {
+      description = known types.passwdEntry "";
+      extraGroups = strings;
+      group = known types.str "";
+      isNormalUser = known types.bool false;
+      isSystemUser = known types.bool false;
+      openssh.authorizedKeys.keys = known (types.listOf types.singleLineStr) [ ];
+      shell = nothingOr (types.either types.package types.path);
+    })) { };
+    virtualisation.cores = known types.ints.positive 1;
+    virtualisation.diskSize = known types.ints.positive 1024;
+    virtualisation.memorySize = known types.ints.positive 1024;
     virtualisation.writableStore = known types.bool true;
-    users.users = free;
   };
 
-  config.system.build.toplevel =
-    let
-      failed = lib.filter (one: !one.assertion) config.assertions;
-    in
-    if failed != [ ] then
-      throw "Failed assertions:\n${lib.concatMapStrings (one: "- ${one.message}\n") failed}"
-    else
-      pkgs.runCommand "nixos-system-${config.networking.hostName}" { } ''
-        units=$out/etc/systemd/system
-        mkdir -p $units $out/etc/tmpfiles.d $out/etc/ssh $out/sw/bin
-        for package in ${words config.systemd.packages}; do cp -r $package/lib/systemd/system/. $units/; done
-        for package in ${words config.systemd.tmpfiles.packages}; do cp $package/lib/tmpfiles.d/* $out/etc/tmpfiles.d/; done
-        for package in ${words config.environment.systemPackages}; do ln -s $package/bin/* $out/sw/bin/; done
-        chmod -R u+w $units
-        cp ${pkgs.writeText "sshd_config" config.services.openssh.extraConfig} $out/etc/ssh/sshd_config
-        ${lib.concatMapStrings (pair: unitEntry pair.name pair.value) (lib.pairs config.systemd.services)}
-        ${lib.concatMapStrings (pair: etcEntry pair.name pair.value) (lib.pairs config.environment.etc)}
-      '';
+  config = {
+    users.users.root.isSystemUser = true;
+    # NixOS's own, of every user.
+    assertions = lib.mapAttrsToList (name: user: {
+      assertion = user.isSystemUser != user.isNormalUser && (user.group != "" || name == "root");
+      message = "users.users.${name} is neither a person nor a system user, or has no group.";
+    }) config.users.users;
+  };
 }

@@ -142,8 +142,10 @@ let
           make (builtins.intersectAttrs (builtins.functionArgs make) (pkgs // python3Packages) // more);
         fetchPypi = wanted: wanted;
         buildPythonApplication = python3Packages.buildPythonPackage;
+        # The real one goes by doCheck alone, whatever is said by the name of the phase that its checks are.
         buildPythonPackage =
           attributes:
+          assert !attributes ? doInstallCheck;
           program attributes.pname
           // attributes
           // runCommand attributes.pname { } ''
