@@ -122,6 +122,7 @@ pkgs.testers.runNixOSTest {
         settings.global = {
           server_name = server;
           address = [ "127.0.0.1" ];
+          port = [ 6167 ];
           allow_federation = false;
           admin_execute = map (name: "users create ${name} ${password}") team;
           admin_execute_errors_ignore = true;
@@ -195,6 +196,10 @@ pkgs.testers.runNixOSTest {
     machine.wait_for_open_port(6167)
     machine.wait_for_open_port(8000)
 
+    # First, or the bot has no token: it would be starting again and again, and so a failure of the first switch.
+    machine.wait_until_succeeds("room found ${url} ${server} ${password} ${token}")
+    machine.succeed("systemctl restart opsbot.service")
+
     machine.succeed("install -D ${./commit.sh} /srv/commit.sh")
     machine.succeed("sed s#@base@#$(readlink -f /run/booted-system)#g ${platform} > /srv/flake.nix")
     machine.succeed("sh /srv/commit.sh 1.0")
@@ -203,9 +208,6 @@ pkgs.testers.runNixOSTest {
     system = machine.succeed(f"nix build '{flake}' --no-link --print-out-paths").strip()
     machine.succeed(f"nix-env --profile /nix/var/nix/profiles/system --set {system}")
     machine.succeed(f"{system}/bin/switch-to-configuration test")
-
-    machine.wait_until_succeeds("room found ${url} ${server} ${password} ${token}")
-    machine.succeed("systemctl restart opsbot.service")
     story(machine, lambda version: machine.succeed(f"sh /srv/commit.sh {version}"))
     assert machine.succeed("git -C ${repositories}/platform.git log -1 --format=%s main").startswith("hello-bot: ")
   '';

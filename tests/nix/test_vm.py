@@ -39,6 +39,19 @@ def test_the_script_of_the_vm_test_is_python(nix: Evaluator) -> None:
     assert [name.id for name in calls if isinstance(name, ast.Name)].count("story") == 1
 
 
+def test_the_bot_has_its_token_before_the_first_switch(nix: Evaluator) -> None:
+    """A bot without its token is started again and again, and a switch that finds such a unit ends as a failure."""
+    script = nix.value(f"{_TEST}.testScript")
+    assert script.index("room found") < script.index("switch-to-configuration")
+
+
+def test_the_story_needs_the_end_of_a_pipe_alone(nix: Evaluator) -> None:
+    """The driver counts every program of a pipe, so none ends before it has read all that it is given."""
+    script = nix.value(f"{_TEST}.testScript")
+    assert "| grep " in script
+    assert not re.search(r"\|\s*(grep -\w*[qm]|head)", script)
+
+
 def test_a_copied_system_names_itself(tmp_path: Path) -> None:
     """The system that the machine builds for a commit is the prepared one under its own path, and says the commit."""
     store, names = tmp_path / "store", ("a" * 32 + "-system", "b" * 32 + "-system")
