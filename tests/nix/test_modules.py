@@ -53,7 +53,8 @@ def test_the_files_of_the_host_go_in_as_they_are(system: Path) -> None:
     for place, folder in pairs.items():
         for source in (path for path in folder.iterdir() if path.suffix != ".in"):
             assert (system / place / source.name).read_text() == source.read_text(), source.name
-    assert (system / "etc/ssh/sshd_config").read_text().endswith((TOP / "nix/ssh/opsbot.conf").read_text())
+    sshd = (system / "etc/ssh/sshd_config").read_text()
+    assert sshd.endswith((TOP / "nix/ssh/opsbot.conf").read_text() + "\n")
     rules = (system / "etc/polkit-1/rules.d/11-opsbot-restart.rules").read_text()
     listed = re.search(r"var units = (.*);", rules)
     assert listed is not None

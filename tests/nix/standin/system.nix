@@ -77,7 +77,10 @@ in
         for package in ${words config.systemd.tmpfiles.packages}; do cp $package/lib/tmpfiles.d/* $out/etc/tmpfiles.d/; done
         for package in ${words config.environment.systemPackages}; do ln -s $package/bin/* $out/sw/bin/; done
         chmod -R u+w $units
-        cp ${pkgs.writeText "sshd_config" config.services.openssh.extraConfig} $out/etc/ssh/sshd_config
+        # As NixOS puts it there: the shell reads it.
+        cat >$out/etc/ssh/sshd_config <<EOL
+        ${config.services.openssh.extraConfig}
+        EOL
         ${lib.concatMapStrings (pair: unitEntry pair.name pair.value) (lib.pairs config.systemd.services)}
         ${lib.concatMapStrings (pair: etcEntry pair.name pair.value) (lib.pairs config.environment.etc)}
       '';
