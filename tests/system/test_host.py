@@ -14,6 +14,11 @@ pytestmark = pytest.mark.system
 _FOLDER = TOP / "nix/test"
 
 
+def _shell(command: str) -> tuple[str, ...]:
+    """Return what the driver of NixOS runs for a command."""
+    return ("bash", "-c", f"set -euo pipefail; {command}")
+
+
 class Console:
     """The Debian, as the NixOS that tells the same story."""
 
@@ -22,12 +27,12 @@ class Console:
 
     def succeed(self, command: str) -> str:
         """Run a command, which must end with 0, and return what it wrote."""
-        return self._debian.run("sh", "-c", command).stdout
+        return self._debian.run(*_shell(command)).stdout
 
     def wait_until_succeeds(self, command: str, timeout: int) -> str:
         """Run a command until it ends with 0."""
         deadline = time.monotonic() + timeout
-        while (done := self._debian.run("sh", "-c", command, check=False)).returncode:
+        while (done := self._debian.run(*_shell(command), check=False)).returncode:
             assert time.monotonic() < deadline, f"{command}: {done.stderr}"
             time.sleep(0.2)
         return done.stdout
