@@ -110,7 +110,7 @@ class App:
                 busy=partial(_busy, ledger),
                 tell=oversight.tell,
                 on_secret=credentials.on_secret,
-                receipts=Receipts(database, alerts=lambda: edge.rooms.alerts),
+                receipts=Receipts(database, alerts=lambda: edge.rooms.alerts, channels=lambda: edge.rooms.channels),
             )
             stack.push_async_callback(edge.close)
             await edge.start()

@@ -63,6 +63,11 @@ class Rooms:
         return name if name.startswith("!") else self._aliases.get(name)
 
     @property
+    def channels(self) -> dict[str, str]:
+        """The names of the channels that rooms are, by the rooms' ids."""
+        return {room_id: portal.name for room_id, portal in self._portals.items() if portal is not None and portal.name}
+
+    @property
     def _named(self) -> frozenset[str]:
         names = self._settings.rooms
         return frozenset(name for name in names if name.startswith("!")) | frozenset(self._aliases.values())

@@ -77,8 +77,8 @@ class Portals:
             extra = {"com.beeper.room_type.v2": "space"}
             powers = _POWERS | {"events_default": 100}
             room = await self._create(self._login.team_name, place, extra, powers, creation={"type": "m.space"})
-            await self._home.bring(room, [await self.ghost(self._login.user)])
             self._memory.keep_portal(self._login.team, room)
+            await self._home.bring(room, [await self.ghost(self._login.user)])
         return room
 
     async def portal(self, channel: str) -> str:
@@ -92,8 +92,9 @@ class Portals:
         members = (await self._slack.ask("conversations.members", channel=channel))["members"]
         place = {"id": f"{self._login.team}-{channel}", "displayname": f"#{info['name']}"}
         room = await self._create(f"#{info['name']}", place, {}, _POWERS, creation={})
-        await self._home.bring(room, [await self.ghost(member) for member in members])
+        # First: who was invited may speak before the members are there.
         self._memory.keep_portal(channel, room)
+        await self._home.bring(room, [await self.ghost(member) for member in members])
         return room
 
     async def _create(self, name: str, place: Json, extra: Json, powers: Json, *, creation: Json) -> str:

@@ -64,9 +64,9 @@ def code(word: str) -> Text:
 
 
 def bold(word: str) -> Text:
-    """Make a heading or a name stand out."""
+    """Make a heading or a name stand out; the name of a host in it is code, too, or it would be a link."""
     plain = clean(word).replace("\n", " ")
-    return Text(body=plain, html=f"<b>{html.escape(plain, quote=False)}</b>")
+    return Text(body=plain, html=f"<b>{_PIECE.sub(_mark, html.escape(plain, quote=False))}</b>")
 
 
 def pre(block: str | Iterable[str]) -> Text:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -29,17 +29,22 @@ _LINES, _WIDTH = 8, 120
 
 
 class Receipts:
-    """Implements the port `Receipts`. What is given up is told in the room of ALERTS, if any; NOW is Unix time."""
+    """Implements the port `Receipts`. What is given up is told in the room of ALERTS, if any; NOW is Unix time.
+
+    CHANNELS are the names of the channels that rooms are.
+    """
 
     def __init__(
         self,
         database: Database,
         *,
         alerts: Callable[[], str | None] = lambda: None,
+        channels: Callable[[], Mapping[str, str]] = dict,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._alerts = alerts
+        self._channels = channels
         self._now = now
         #: The bridge may be faster than the homeserver's answer that names the event.
         self._early: deque[Receipt] = deque(maxlen=_EARLY)
@@ -97,8 +102,9 @@ class Receipts:
         )
         room = self._alerts()
         if room is not None and room != row["room_id"]:
+            place = self._channels().get(row["room_id"], row["room_id"])
             text = lines(
-                words(f"Slack did not take a message of mine in `{row['room_id']}`: `{problem}`. {advice} It said:"),
+                words(f"Slack did not take a message of mine in `{place}`: `{problem}`. {advice} It said:"),
                 tail(row["body"], count=_LINES, width=_WIDTH),
             )
             cause = f"undelivered:{row['cause']}"

@@ -43,7 +43,7 @@ async def test_what_slack_never_takes_is_told_on_matrix(whole: Crossing) -> None
 
     async def told() -> bool:
         lines = await whole.adam_there.lines(whole.room_id)
-        return any("is_archived" in line.body and "Hello, nobody!" in line.body for line in lines)
+        return any("in `#ops`: `is_archived`" in line.body and "Hello, nobody!" in line.body for line in lines)
 
     await until(told, lambda: whole.log.read_text()[-3000:])
     assert whole.told(ts) == []

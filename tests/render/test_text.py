@@ -246,6 +246,12 @@ def test_no_name_becomes_a_link(said: str, shown: str) -> None:
     assert words(said).html == shown
 
 
+def test_a_host_stands_out_and_is_no_link() -> None:
+    """A host's whole name in bold is code, too, for Slack's bridge makes links within bold words as in others."""
+    assert bold("web-01.example.com").html == "<b><code>web-01.example.com</code></b>"
+    assert bold("ops-jrz1").html == "<b>ops-jrz1</b>"
+
+
 def test_long_words_are_read_at_once() -> None:
     """A text of any shape is marked in one pass over it: ten times the words take ten times the time, no more."""
     for piece in ("a.", "@/:", "`a", "a"):
