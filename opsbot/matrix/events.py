@@ -29,6 +29,8 @@ _SIGNS = {YES: YES, ":white_check_mark:": YES, NO: NO, ":x:": NO}
 #: What Slack and phones add to a sign: variation selectors, and skin tones as such or by name. The bridge writes the
 #: name where the emoji has no tones.
 _DRESS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]|::skin-tone-[2-6](?=:)")
+#: Files, to which somebody may have said something.
+_FILES = frozenset({"m.file", "m.image", "m.video", "m.audio"})
 #: Where the bridge names the emoji of a reaction that came from Slack.
 _SHORTCODE = "com.beeper.reaction.shortcode"
 _PROFILE = "com.beeper.per_message_profile"
@@ -81,12 +83,19 @@ def _seen(words: str) -> str:
     return _UNSEEN.sub("", words).strip()[:LONGEST]
 
 
+def _is_text(content: Mapping[str, Any]) -> bool:
+    """Tell whether it is a text, or the words beside a file: then the file's own name stands apart from them."""
+    if text(content.get("msgtype")) in _FILES:
+        return text(content.get("filename")) not in ("", content.get("body"))
+    return content.get("msgtype") == "m.text"
+
+
 def _may_ask(event: Mapping[str, Any], content: Mapping[str, Any]) -> bool:
     """Tell whether it is a person's own, first-hand text."""
     return (
         event.get("type") == "m.room.message"
         and "state_key" not in event
-        and content.get("msgtype") == "m.text"
+        and _is_text(content)
         and mapping(content.get("m.relates_to")).get("rel_type") != "m.replace"
         and "m.new_content" not in content
         and _PROFILE not in content

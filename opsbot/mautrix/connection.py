@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import aiohttp
 
+from opsbot.mautrix.attached import Attached
 from opsbot.mautrix.config import Config
 from opsbot.mautrix.homeserver import Homeserver
 from opsbot.mautrix.inward import Inward
@@ -47,7 +48,7 @@ class Connection:
         self._memory = memory
         self._slack = Slack(session, bot_token=login.bot_token, app_token=login.app_token)
         self._portals = Portals(config, memory, home, login=login, slack=self._slack)
-        self._inward = Inward(memory, home, self._portals, login)
+        self._inward = Inward(memory, home, self._portals, login, attached=Attached(home, self._slack))
         self._outward = Outward(config, memory, home, portals=self._portals, login=login, slack=self._slack)
         self._turns = turns
         self._work: set[asyncio.Task[None]] = set()

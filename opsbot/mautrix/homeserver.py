@@ -23,6 +23,11 @@ class Homeserver:
         self._session = session
         self._numbers = itertools.count(1)
 
+    @property
+    def server(self) -> str:
+        """Its name."""
+        return self._config.domain
+
     async def ask(
         self, method: str, path: str, content: Json = None, *, user: str = "", ts: int | None = None, token: str = ""
     ) -> Json:
@@ -92,6 +97,18 @@ class Homeserver:
             answer = await self.ask("PUT", path, content, user=user, ts=ts, token=token)
         event: str = answer["event_id"]
         return event
+
+    async def upload(self, name: str, kind: str, content: bytes) -> str:
+        """Bring a file; return its address. Raises HomeserverError."""
+        headers = {"Authorization": f"Bearer {self._config.as_token}", "Content-Type": kind}
+        url = f"{self._config.homeserver}/_matrix/media/v3/upload"
+        query = {"filename": name, "user_id": self._config.bot}
+        async with self._session.post(url, data=content, params=query, headers=headers, timeout=_PATIENCE) as it:
+            answer = await it.json(content_type=None)
+            if it.ok:
+                address: str = answer["content_uri"]
+                return address
+        raise HomeserverError(it.status, answer.get("errcode", ""), answer.get("error", ""))
 
     async def redact(self, room: str, event: str, *, user: str = "", token: str = "") -> None:
         """Take an event back."""

@@ -1,5 +1,6 @@
 """What happens in Slack, made to happen in Matrix."""
 
+from opsbot.mautrix.attached import Attached
 from opsbot.mautrix.homeserver import Homeserver
 from opsbot.mautrix.memory import Memory
 from opsbot.mautrix.model import Json, Login
@@ -10,12 +11,15 @@ from opsbot.workspace.emoji import NAMES, TONED, TONES
 
 #: What the bridge puts behind every emoji.
 _VARIATION = "\ufe0f"
+#: What Slack says of the channel itself; nothing of it becomes a message.
+_UNSAID = ("channel_join", "channel_leave", "channel_topic", "channel_purpose", "channel_name")
 
 
 class Inward:
     """Carries events of one login into its portals."""
 
-    def __init__(self, memory: Memory, home: Homeserver, portals: Portals, login: Login) -> None:
+    def __init__(self, memory: Memory, home: Homeserver, portals: Portals, login: Login, *, attached: Attached) -> None:
+        self._attached = attached
         self._memory = memory
         self._home = home
         self._portals = portals
@@ -28,6 +32,8 @@ class Inward:
                 await self._edit(event)
             case "message", "message_deleted":
                 await self._delete(event)
+            case "message", subtype if subtype in _UNSAID:
+                pass
             case "message", _:
                 await self._message(event)
             case "reaction_added", _:
@@ -43,26 +49,26 @@ class Inward:
             return
         room = await self._portals.portal(channel)
         sender, token = await self._portals.voice(event.get("user") or event["bot_id"])
-        written = read(event, self._portals.naming)
-        content = written.content("m.emote" if event.get("subtype") == "me_message" else "m.text")
-        content |= {"com.beeper.disappearing_timer": {}}
-        if not event.get("user") and event.get("username"):
-            content = with_profile(content, event["username"])
+        content = read(event, self._portals, self._home.server).content(_kind(event))
+        extra: Json = {"com.beeper.disappearing_timer": {}}
         root = self._memory.event_of(channel, thread) if thread and thread != ts else None
         if root is not None:
             reply = {"m.in_reply_to": {"event_id": root}}
-            content["m.relates_to"] = {"rel_type": "m.thread", "event_id": root, "is_falling_back": True, **reply}
-        content |= _source(token)
-        moment = int(float(ts) * 1000)
-        sent = await self._home.send(room, "m.room.message", content, user=sender, ts=moment, token=token)
-        self._memory.keep_message(sent, channel, ts, thread)
+            extra["m.relates_to"] = {"rel_type": "m.thread", "event_id": root, "is_falling_back": True, **reply}
+        for number, part in enumerate(await self._attached.beside(content, event.get("files") or ())):
+            shown = with_profile(part, event["username"]) if event.get("username") else part
+            whole = shown | extra | _source(token)
+            moment = int(float(ts) * 1000)
+            sent = await self._home.send(room, "m.room.message", whole, user=sender, ts=moment, token=token)
+            if number == 0:
+                self._memory.keep_message(sent, channel, ts, thread)
 
     async def _edit(self, event: Json) -> None:
         channel, message = event["channel"], event["message"]
         target = self._memory.event_of(channel, message["ts"])
         if target is None or message.get("user") == self._login.user:
             return
-        content = read(message, self._portals.naming).content()
+        content = read(message, self._portals, self._home.server).content()
         whole = content | {
             "body": f"* {content['body']}",
             "m.new_content": content,
@@ -100,6 +106,10 @@ class Inward:
         if target is not None and event["user"] != self._login.user:
             room, (sender, token) = await self._portals.portal(channel), await self._portals.voice(event["user"])
             await self._home.redact(room, target, user=sender, token=token)
+
+
+def _kind(event: Json) -> str:
+    return "m.emote" if event.get("subtype") == "me_message" else "m.text"
 
 
 def _key(name: str) -> str:

@@ -31,6 +31,8 @@ class Portals:
         self._login = login
         self._slack = slack
         self._names: dict[str, str] = {}
+        #: The channels' names.
+        self._called: dict[str, str] = {}
 
     def ghost_id(self, member: str) -> str:
         """Return the Matrix id of a member of Slack, or of a webhook."""
@@ -46,6 +48,11 @@ class Portals:
         if member == self._login.user:
             return self._login.owner, self._names.get(member, member)
         return self.ghost_id(member), self._names.get(member, member)
+
+    def place(self, channel: str) -> tuple[str, str] | None:
+        """Return the room of a channel and its name; None for one that has none."""
+        room = self._memory.room_of(channel)
+        return None if room is None else (room, self._called.get(channel, channel))
 
     async def ghost(self, member: str) -> str:
         """Return a member's account, which is there from now on."""
@@ -84,9 +91,12 @@ class Portals:
     async def portal(self, channel: str) -> str:
         """Return the room of a channel, which is there from now on. Raises SlackError."""
         room = self._memory.room_of(channel)
-        if room is not None:
+        if room is not None and channel in self._called:
             return room
         info = (await self._slack.ask("conversations.info", channel=channel))["channel"]
+        self._called[channel] = info["name"]
+        if room is not None:
+            return room
         if not info["is_member"]:
             raise SlackError("not_in_channel")
         members = (await self._slack.ask("conversations.members", channel=channel))["members"]

@@ -44,6 +44,17 @@ class Slack:
             raise SlackError(result.get("error", "unknown"))
         return result
 
+    async def fetch(self, url: str) -> bytes:
+        """Fetch a file. Raises SlackError."""
+        headers = {"Authorization": f"Bearer {self._bot_token}"}
+        try:
+            async with self._session.get(url, headers=headers, ssl=self._tls, timeout=_PATIENCE) as answer:
+                if answer.status != HTTPStatus.OK:
+                    raise SlackError(f"slack server error: {answer.status} {answer.reason}")
+                return await answer.read()
+        except aiohttp.ClientError as problem:
+            raise SlackError(f'Get "{url}": {problem}') from None
+
     async def post(self, channel: str, blocks: Json, thread: str | None) -> str:
         """Post a message; return its time stamp. Raises SlackError."""
         form = {"channel": channel, "blocks": json.dumps(blocks)} | ({"thread_ts": thread} if thread else {})

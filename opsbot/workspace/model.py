@@ -68,6 +68,8 @@ class Post:
     subtype: str = ""
     edits: int = 0
     files: list[Json] = field(default_factory=list)
+    #: Messages that were passed on, and previews of links.
+    attachments: list[Json] = field(default_factory=list)
     #: Who reacted, by the emoji's name.
     reactions: dict[str, list[str]] = field(default_factory=dict)
 
@@ -81,6 +83,7 @@ class Post:
             "thread_ts": self.thread,
             "blocks": self.blocks,
             "files": self.files,
+            "attachments": self.attachments,
         }
         return {"type": "message", "ts": self.ts, "text": self.text, **{key: it for key, it in optional.items() if it}}
 

@@ -48,6 +48,7 @@ class Workspace:
             [
                 web.post("/api/{method}", self._call),
                 web.post("/upload/v1/{file}", self._upload),
+                web.get("/files-pri/{file}", self._file),
                 web.get("/link/", self.sockets.serve),
             ]
         )
@@ -140,3 +141,11 @@ class Workspace:
             self.api.files.bring(request.match_info["file"], content)
             return web.Response(text="OK")
         return web.Response(status=400)
+
+    async def _file(self, request: web.Request) -> web.Response:
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        content = self.api.files.contents.get(request.match_info["file"])
+        if token != self.bot_token or "files:read" not in self.team.app.scopes or content is None:
+            # Slack sends a page on which to log in.
+            return web.Response(text="<!DOCTYPE html>", content_type="text/html")
+        return web.Response(body=content)

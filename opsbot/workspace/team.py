@@ -74,6 +74,13 @@ class Team:
         post = Post(ts=self.stamp(), user=member.id, text=text, blocks=blocks, thread=thread)
         return self.publish(channel, post)
 
+    def show(self, member: Member, channel: Channel, words: str, *files: Json) -> str:
+        """Type a message as a member, with files that the workspace has; return its time stamp."""
+        text, blocks = typed(words)
+        blocks = blocks if words else []
+        post = Post(ts=self.stamp(), user=member.id, text=text, blocks=blocks, subtype="file_share", files=list(files))
+        return self.publish(channel, post)
+
     def say_of_oneself(self, member: Member, channel: Channel, words: str) -> str:
         """Type `/me …` as a member."""
         post = Post(ts=self.stamp(), user=member.id, text=f"_{words}_", subtype="me_message")

@@ -259,7 +259,11 @@ async def crossing(
     """Set up all of it, with the bridge logged in and the bot's configuration written; the bot does not run yet."""
     setup = Setup(folder=folder / "bridge", server_name=SERVER, port=free_port())
     setup.write_registration()
-    services = {"app_service_config_files": [str(setup.registration_file)]}
+    services = {
+        "app_service_config_files": [str(setup.registration_file)],
+        "enable_media_repo": True,
+        "media_store_path": str(folder / "media"),
+    }
     async with AsyncExitStack() as stack:
         homeserver = await stack.enter_async_context(
             Homeserver(folder / "synapse", server_name=SERVER, sync_cache="0s", extra=services)

@@ -2,7 +2,9 @@ import asyncio
 
 import pytest
 
+from opsbot.model import Json
 from opsbot.workspace.emoji import TONES
+from opsbot.workspace.model import Post
 from tests.bridge.crossing import Crossing
 
 pytestmark = [pytest.mark.bridge, pytest.mark.asyncio(loop_scope="session")]
@@ -23,6 +25,72 @@ pytestmark = [pytest.mark.bridge, pytest.mark.asyncio(loop_scope="session")]
 async def test_what_slack_makes_of_words_is_undone(whole: Crossing, said: str, answer: str) -> None:
     """Auto-links, curly quotes, code and mentions of the app mean what was typed; and nobody is ever notified."""
     assert (await whole.ask(whole.alice, said)).text == answer
+
+
+def part(kind: str, *pieces: Json, **more: Json) -> Json:
+    """Return a part of a message as Slack's editor makes it; words alone are a text."""
+    elements = [{"type": "text", "text": piece} if isinstance(piece, str) else piece for piece in pieces]
+    return {"type": f"rich_text_{kind}", "elements": elements, **more}
+
+
+def post(whole: Crossing, *parts: Json, **more: Json) -> Post:
+    """Return a message of Alice's of these parts."""
+    blocks = [{"type": "rich_text", "block_id": "b1", "elements": list(parts)}] if parts else []
+    return Post(
+        ts=whole.team.stamp(), user=whole.alice.id, text=more.pop("text", "as the blocks"), blocks=blocks, **more
+    )
+
+
+BOLD = {"type": "text", "text": "!hello Alice", "style": {"bold": True, "italic": True}}
+WAVE = {"type": "emoji", "name": "wave", "skin_tone": 3, "unicode": "1f44b-1f3fc"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "answer"),
+    [
+        ([part("section", BOLD)], "Hello, Alice!"),
+        ([part("preformatted", "!hello Alice")], "Hello, Alice!"),
+        ([part("quote", "Shall we?"), part("section", "!hello Alice")], "Hello, Alice!"),
+        ([part("section", "!hello Alice"), part("quote", "Shall we?")], "Hello, Alice!"),
+        ([part("section", "!hello ", {"type": "channel", "channel_id": "C0OPS"})], "Hello, #ops!"),
+        ([part("section", "!hello ", WAVE)], "Hello, 👋🏼!"),
+    ],
+    ids=["bold", "code block", "after a quotation", "before a quotation", "channel", "emoji"],
+)
+async def test_a_command_is_heard_in_each_form(whole: Crossing, parts: list[Json], answer: str) -> None:
+    """However Slack's editor dresses a command, and whatever it quotes beside it, what was typed is done."""
+    ts = whole.team.publish(whole.ops, post(whole, *parts))
+    assert (await whole.answer(ts)).text == answer
+
+
+async def test_a_command_beside_a_picture_is_heard(whole: Crossing) -> None:
+    """Somebody may attach a picture to a command, or two."""
+    pictures = [whole.workspace.api.files.share(f"{number}.gif", "image/gif", b"GIF89a") for number in range(2)]
+    assert await whole.answer(whole.team.show(whole.alice, whole.ops, "!hello `one`", *pictures[:1]))
+    ts = whole.team.show(whole.alice, whole.ops, "!hello two", *pictures)
+    assert (await whole.answer(ts)).text == "Hello, two!"
+    portal = await whole.portal()
+    page = await whole.opsbot.ask("GET", f"rooms/{portal}/messages", dir="b", limit=40)
+    shown = [one["content"] for one in page["chunk"] if one["content"].get("msgtype") == "m.image"]
+    assert [(one["body"], one.get("filename")) for one in shown][-1] == ("!hello `one`", "0.gif")
+
+
+async def test_what_somebody_else_said_is_no_command(whole: Crossing) -> None:
+    """A quotation, a list, a message that is passed on, the channel's purpose, a file's name: nobody asks for these."""
+    before = len(whole.team.see(whole.ops))
+    forwarded = {"id": 1, "is_msg_unfurl": True, "author_name": "Adam", "text": "!hello forwarded", "fallback": "x"}
+    for one in (
+        post(whole, part("quote", "!hello quoted")),
+        post(whole, part("list", part("section", "!hello listed"), style="bullet", indent=0)),
+        post(whole, text="", attachments=[forwarded]),
+        post(whole, text="!hello purpose", subtype="channel_purpose"),
+    ):
+        whole.team.publish(whole.ops, one)
+    whole.team.show(whole.alice, whole.ops, "", whole.workspace.api.files.share("!hello file", "text/plain", b"x"))
+
+    seen = (await whole.quiet())[before:]
+
+    assert [one.text for one in seen if one.who == "opsbot"] == []
 
 
 async def test_a_long_dash_is_two_short_ones(whole: Crossing) -> None:

@@ -55,6 +55,12 @@ def test_a_text_is_a_message() -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["m.file", "m.image", "m.video", "m.audio"])
+def test_what_is_said_beside_a_file_is_heard(kind: str) -> None:
+    """Somebody may attach a picture to a command, as in Slack; a file alone says nothing, whatever its name is."""
+    assert words(msgtype=kind, filename="screen.png", body="!status") == "!status"
+
+
 def reaction(key: Any, **more: Any) -> dict[str, Any]:
     """A reaction to the event $0."""
     relation = {"rel_type": "m.annotation", "event_id": "$0", "key": key}
@@ -96,6 +102,9 @@ def test_a_yes_and_a_no_are_the_only_reactions(raw: dict[str, Any], sign: str | 
         event(msgtype="m.notice"),
         event(msgtype="m.emote"),
         event(msgtype="m.file"),
+        event(msgtype="m.file", filename="!hello"),
+        event(msgtype="m.file", filename=5),
+        event(msgtype=["m.file"], filename="a.txt"),
         event(**{"m.relates_to": {"rel_type": "m.replace", "event_id": "$0"}, "m.new_content": {"body": "!deploy"}}),
         event(**{"m.new_content": {"body": "!deploy"}}),
         event(**{"com.beeper.per_message_profile": {"displayname": "Ada", "has_fallback": True}}),
@@ -109,6 +118,9 @@ def test_a_yes_and_a_no_are_the_only_reactions(raw: dict[str, Any], sign: str | 
         "notice",
         "emote",
         "file",
+        "named as it says",
+        "no name",
+        "no kind",
         "edit",
         "edit-content",
         "profile",
