@@ -11,6 +11,7 @@ from opsbot.connect import database_place
 from opsbot.credentials import Credentials
 from opsbot.errors import ConfigError
 from opsbot.render.audit import line_text
+from opsbot.store.address import Place, is_sqlite
 from opsbot.store.audit import Audit
 from opsbot.store.database import Database
 from opsbot.testimony import AuditLine
@@ -24,7 +25,7 @@ async def history(path: Path, environ: Mapping[str, str], *, as_json: bool, veri
     Returns the exit status: 1 when it does not. Raises ConfigError.
     """
     config = load(path, environ)
-    database = Database(database_place(config, Credentials.of(environ, config.credentials)))
+    database = Database(_there(database_place(config, Credentials.of(environ, config.credentials))))
     try:
         audit = Audit(database)
         if verify:
@@ -37,6 +38,13 @@ async def history(path: Path, environ: Mapping[str, str], *, as_json: bool, veri
         return 0
     finally:
         await database.close()
+
+
+def _there(where: Place) -> Place:
+    # Opening a file that is not there makes an empty one, of which nothing would be wrong.
+    if is_sqlite(where) and not Path(where.database or "").is_file():
+        raise ConfigError(f"There is no database at {where.database}; the bot makes it when it first starts.")
+    return where
 
 
 async def _lines(audit: Audit) -> AsyncIterator[AuditLine]:

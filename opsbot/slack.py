@@ -13,12 +13,16 @@ from opsbot.credentials import Credentials, unheard
 from opsbot.errors import BridgeError, ConfigError
 
 _LOOK = 0.5
+#: Slack takes a manifest with a longer name not at all.
+_LONGEST_NAME = 35
 #: Seconds after a login until the bridge is believed a state that is older than it: its clock may be behind ours.
 _BELIEVED = 10.0
 
 
 def printed_manifest(name: str) -> str:
-    """Return the manifest of an app called NAME, as Slack takes it."""
+    """Return the manifest of an app called NAME, as Slack takes it. Raises ConfigError for a name that it does not."""
+    if not 0 < len(name.strip()) <= _LONGEST_NAME:
+        raise ConfigError(f"The name of an app in Slack has at least one character, and at most {_LONGEST_NAME}.")
     return json.dumps(manifest(name), indent=2) + "\n"
 
 

@@ -53,3 +53,16 @@ def test_a_change_is_found(database: Path) -> None:
         1,
         "The chain is broken at line 3: it, or one before it, was changed or taken away.\n",
     )
+
+
+def test_a_database_that_is_not_there_is_not_an_empty_audit(tmp_path: Path) -> None:
+    """`opsbot history --verify` of a database that is nowhere is no yes, and makes none."""
+    missing = tmp_path / "moved" / "opsbot.db"
+
+    status, said = history(missing, "--verify")
+
+    assert (status, said) == (
+        1,
+        f"opsbot: There is no database at {missing}; the bot makes it when it first starts.\n",
+    )
+    assert not missing.parent.exists()
