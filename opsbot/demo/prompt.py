@@ -12,6 +12,7 @@ from opsbot.demo.projects import Projects
 from opsbot.demo.script import shown
 from opsbot.demo.speaker import SpeakerError
 from opsbot.demo.stage import TEAM, Stage
+from opsbot.demo.terminal import folded
 from opsbot.demo.troubles import HELP, Troubles
 from opsbot.errors import OpsbotError
 from opsbot.standin.machine import Machine
@@ -19,6 +20,8 @@ from opsbot.standin.machine import Machine
 #: Seconds for which an answer is watched, and those after which talk is taken to have none.
 _WITHIN = 900.0
 _TALK = 5.0
+#: What ends the demo; Ctrl-D stands for the first.
+_END = ("/quit", "/exit")
 
 WELCOME = """
 You are in a room with opsbot, as `deployer`. Try first:
@@ -29,18 +32,24 @@ You are in a room with opsbot, as `deployer`. Try first:
   !deploy hello-bot broken  a bad one undoes itself
   !rollback                 the generation before
 
-And while a deploy runs, break something: /kill bot, /kill homeserver, /cut host. It goes on, and tells you the end.
+And while a deploy runs, break something: /kill bot, /kill homeserver, /cut host.
+It goes on, and tells you the end.
 
-/as admin speaks as somebody else ({team}); /project PATH brings a project of yours;
-!help lists the commands, /help what else there is at this prompt; Ctrl-D ends, and leaves nothing behind.
+  !help                     the commands
+  /help                     what else there is at this prompt
+  /as admin                 speak as somebody else: {team}
+  /project PATH             bring a project of yours
+  Ctrl-D                    end, and leave nothing behind
 """
 _HELP = f"""\
-/as NAME           speak as somebody else: {", ".join(TEAM)}
-/project PATH      push what is in a folder; if it is new, add it to the platform by a pull request of two lines
-/log               the end of the bot's log
+/as NAME          speak as somebody else: {", ".join(TEAM)}
+/project PATH     push what is in a folder; a new one joins the platform by two lines
+/log              the end of the bot's log
 {HELP}
-Ctrl-D             end all of it
+/quit, Ctrl-D     end all of it
 Anything else is said in the room; commands begin with an exclamation mark, like !help."""
+_TO_NOBODY = "(said in the room. opsbot hears what begins with an exclamation mark, like !help; Ctrl-D ends the demo.)"
+_NOT_THE_END = "(Ctrl-D ends the demo.)"
 
 
 class Prompt:
@@ -52,6 +61,8 @@ class Prompt:
         self._projects = Projects(stage, homeserver, machine, _print)
         self._troubles = Troubles(stage, homeserver, machine, _print)
         self._name = "deployer"
+        #: Whether somebody was told that talk is no command.
+        self._knows = False
         self._open: dict[object, str] = {}
         self._session: PromptSession[str] = PromptSession()
 
@@ -60,7 +71,7 @@ class Prompt:
         sys.stdout.write(WELCOME.format(team=", ".join(TEAM)) + "\n")
         with patch_stdout():
             tasks: set[asyncio.Task[None]] = set()
-            while (line := await self._line()) is not None:
+            while (line := await self._line()) not in _END:
                 if line.startswith("/"):
                     self._order(line)
                 elif line:
@@ -73,17 +84,21 @@ class Prompt:
             await self._projects.close()
         return 0
 
-    async def _line(self) -> str | None:
+    async def _line(self) -> str:
         try:
             typed = await self._session.prompt_async(
-                lambda: f"{self._name}> ", bottom_toolbar=self._toolbar, refresh_interval=0.5
+                lambda: f"{self._name}> ", bottom_toolbar=self._toolbar, refresh_interval=0.5, handle_sigint=False
             )
-        except (EOFError, KeyboardInterrupt):
-            return None
+        except EOFError:
+            return _END[0]
+        except KeyboardInterrupt:
+            # As in a shell: what was typed is taken back, and the world stands.
+            _print(_NOT_THE_END)
+            return ""
         return typed.strip()
 
     def _toolbar(self) -> str | None:
-        return "\n".join(self._open.values()) or None
+        return folded("\n".join(self._open.values())) or None
 
     def _order(self, line: str) -> None:
         match line.split():
@@ -122,7 +137,10 @@ class Prompt:
             self._open.pop(key, None)
         if exchange.answers or within == _WITHIN:
             _print(shown(exchange) if exchange.answers else "(no answer)")
+        elif not self._knows:
+            self._knows = True
+            _print(_TO_NOBODY)
 
 
 def _print(words: str) -> None:
-    print(words)  # noqa: T201 - the terminal is what this is for
+    print(folded(words))  # noqa: T201 - the terminal is what this is for

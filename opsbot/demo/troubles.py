@@ -14,9 +14,9 @@ _RESTART = 5.0
 _CUT, _LONGEST = 20, 600
 
 HELP = f"""\
-/kill bot          the bot dies, as by kill -9, and is started again after {_RESTART:.0f} s, as systemd does
-/kill homeserver   the same for the homeserver: nobody can talk meanwhile
-/cut host [N]      SSH to the host is cut for N seconds, {_CUT} if you do not say; what runs there goes on"""
+/kill bot         the bot dies, as by kill -9; it is started again after {_RESTART:.0f} s
+/kill homeserver  the same for the homeserver: nobody can talk meanwhile
+/cut host [N]     SSH to the host is cut for N seconds, else {_CUT}; what runs there goes on"""
 
 
 class Troubles:

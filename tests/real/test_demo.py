@@ -2,14 +2,18 @@ import asyncio
 import os
 import pty
 import re
+import signal
 import sqlite3
 import sys
+import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 
+from opsbot.demo.play import has_room
+from opsbot.demo.stage import DemoError
 from tests.transcripts import ROOT, shown_in, steady
 
 pytestmark = pytest.mark.real
@@ -48,6 +52,8 @@ class Terminal:
     """A person at the prompt of the demo, whose files are in a FOLDER."""
 
     def __init__(self, line: int, folder: Path) -> None:
+        # Wide enough that no line is folded.
+        termios.tcsetwinsize(line, (40, 400))
         self._line = line
         self._folder = folder
         self.seen = ""
@@ -62,7 +68,11 @@ class Terminal:
 
     def type(self, words: str) -> None:
         """Type a line."""
-        os.write(self._line, f"{words}\r".encode())
+        self.press(f"{words}\r")
+
+    def press(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._line, keys.encode())
 
     async def until(self, words: str) -> None:
         """Wait until WORDS stand on the screen, or have stood there."""
@@ -85,8 +95,8 @@ class Terminal:
 
 
 @asynccontextmanager
-async def terminal(folder: Path) -> AsyncIterator[Terminal]:
-    """Open the demo in a terminal; Ctrl-D ends it."""
+async def terminal(folder: Path, *, closed: bool = False) -> AsyncIterator[Terminal]:
+    """Open the demo in a terminal; Ctrl-D ends it, or that the terminal is CLOSED."""
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "opsbot", "demo"),
@@ -101,8 +111,11 @@ async def terminal(folder: Path) -> AsyncIterator[Terminal]:
     person = Terminal(ours, folder)
     try:
         yield person
-        os.write(ours, b"\x04")
-        assert await asyncio.wait_for(process.wait(), 60) == 0, person.seen[-2000:]
+        if closed:
+            process.send_signal(signal.SIGHUP)
+        else:
+            person.press("\x04")
+        assert await asyncio.wait_for(process.wait(), 60) == (130 if closed else 0), person.seen[-2000:]
     finally:
         if process.returncode is None:
             process.kill()
@@ -165,6 +178,28 @@ async def test_what_is_broken_at_the_prompt_loses_no_deploy(tmp_path: Path) -> N
     assert "runs on `ops-jrz1`: generation 32, before " in told[0]
     assert "Generation 31 runs on `ops-jrz1` again" in told[1]
     assert left_behind(tmp_path) == []
+
+
+async def test_a_slip_of_the_hand_ends_nothing_and_a_closed_terminal_leaves_nothing(tmp_path: Path) -> None:
+    """Ctrl-C takes back what was typed, talk is told what is heard, and a terminal that is closed ends all of it."""
+    async with terminal(tmp_path, closed=True) as person:
+        await person.until("deployer>")
+        person.press("!deploy hello-bot\x03")
+        await person.until("(Ctrl-D ends the demo.)")
+        person.type("exit")
+        await person.until("opsbot hears what begins with an exclamation mark, like !help")
+        person.type("!job")
+        await person.until("opsbot> ")
+
+        assert "#1 deploy" not in person.seen
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - pathlib's is refused in a coroutine
+    assert left_behind(tmp_path) == []
+
+
+def test_a_full_disk_is_named_before_anything_is_started(tmp_path: Path) -> None:
+    """Where the demo has no room it says how much it wants, where, and how it gets another folder."""
+    with pytest.raises(DemoError, match=r"wants 1099511627776 MiB in .*, where \d+ MiB are free: .* TMPDIR"):
+        has_room(tmp_path, 1 << 40)
 
 
 async def test_a_script_with_a_bad_line_names_it(tmp_path: Path) -> None:
