@@ -10,7 +10,7 @@ from typing import Any
 from opsbot.onhost import arm, boot, files
 from opsbot.onhost.commit import commit, end, go_back, stage, sweep
 from opsbot.onhost.config import Config
-from opsbot.onhost.errors import HostError
+from opsbot.onhost.errors import HostError, told
 from opsbot.onhost.ledger import Entry
 from opsbot.onhost.order import Order
 from opsbot.onhost.prove import Doctor, last_words, prove
@@ -82,7 +82,7 @@ class Activation:
             self._back(error.message, code=error.code)
         except Exception as error:  # noqa: BLE001 - whatever it was, the host must not stay half-way
             self.record.say(traceback.format_exc())
-            self._back(f"The helper failed: {type(error).__name__}: {error}"[:500], code="failed")
+            self._back(f"The helper failed: {told(error).message}", code="failed")
 
     def _stage(self, fields: dict[str, Any]) -> None:
         """Make it the default of the next boot; nothing is activated, so no dead man is needed."""

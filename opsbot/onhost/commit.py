@@ -21,10 +21,11 @@ _PROFILE = 60.0
 
 def end(record: Record, status: str, **fields: Any) -> None:
     """Write the last status of an activation, stop its timers and let go of what it kept."""
-    state = record.write(status, **fields)
+    state = record.note(status, **fields)
     record.say(status if "why" not in state else f"{status}: {state['why']}")
     arm.disarm(record.job, state.get("timers", []))
-    if status != "stuck":
+    # An end that could not be written comes again, and needs all that was kept.
+    if status != "stuck" and record.must_read()["status"] == status:
         arm.let_go(record.folder)
 
 
@@ -110,14 +111,14 @@ def _somebody_elses(record: Record, state: dict[str, Any]) -> bool:
 
 def go_back(record: Record, why: str, units: tuple[str, ...] = (), code: str = "cancelled") -> None:
     """Put the former system in place again and write down why; never raises for what a program does."""
-    state = record.write("reverting", why=why)
+    state = record.note("reverting", why=why)
     record.say(f"going back: {why}")
     if not (state.get("switched") or state.get("boot")):
-        end(record, "refused", error={"code": code, "message": why})
+        end(record, "refused", why=why, error={"code": code, "message": why})
         return
     try:
         failed = sorted({*units, *(set(systemd.failed()) - set(state["failed_before"]))})
-        state = record.write("reverting", failed_units=prove.last_words(failed))
+        state = record.note("reverting", why=why, failed_units=prove.last_words(failed))
     except HostError as error:
         record.say(f"the failed units could not be read: {error.message}")
     if _somebody_elses(record, state):
@@ -129,7 +130,7 @@ def go_back(record: Record, why: str, units: tuple[str, ...] = (), code: str = "
         end(record, "stuck", why=f"{why} Going back failed: {error.message}")
         return
     again = state.get("switched") and state["boot_id"] != boot_id(record.config)
-    end(record, "rebooted" if again else "reverted")
+    end(record, "rebooted" if again else "reverted", why=why)
 
 
 def _put_back(record: Record, state: dict[str, Any]) -> None:
@@ -148,7 +149,7 @@ def _put_back(record: Record, state: dict[str, Any]) -> None:
     if state.get("committing") and (done := switch_patiently(former, "boot", record.log)).code != 0:
         raise HostError("failed", f"the boot loader could not be set back ({done.code}).")
     still = sorted(set(systemd.failed()) - set(state["failed_before"]))
-    record.write("reverting", warnings=[*state.get("warnings", []), *(f"{unit} has failed since." for unit in still)])
+    record.note("reverting", warnings=[*state.get("warnings", []), *(f"{unit} has failed since." for unit in still)])
 
 
 def sweep(config: Config, job: str) -> None:

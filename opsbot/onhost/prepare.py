@@ -64,7 +64,7 @@ class Preparation:
         files.write_json(self.folder / "result.json", {**self.told, **times, "status": status})
 
     def _say(self, line: str) -> None:
-        with self.log.open("a", encoding="utf-8") as file:
+        with suppress(OSError), self.log.open("a", encoding="utf-8") as file:
             file.write(f"opsbot: {line}\n")
 
     def go(self) -> None:
@@ -78,14 +78,17 @@ class Preparation:
         except StoppedError:
             self._tell("cancelled")
         except HostError as error:
-            self._say(error.message)
-            self._tell("failed", error=error.as_json())
+            self._fail(error, error.message)
         except Exception as error:  # noqa: BLE001 - the end of a job must be written down, whatever it was
-            with suppress(OSError):  # the disk may be full, and the end fits where the log does not
-                self._say(traceback.format_exc())
-            self._tell("failed", error=told(error).as_json())
+            self._fail(told(error), traceback.format_exc())
         finally:
             shutil.rmtree(self.folder / "source", ignore_errors=True)
+
+    def _fail(self, error: HostError, words: str) -> None:
+        # First: the disk may be full, and this makes the room in which to say so.
+        shutil.rmtree(self.folder / "source", ignore_errors=True)
+        self._tell("failed", error=error.as_json())
+        self._say(words)
 
     def _check_stop(self) -> None:
         if self._stop():

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,8 @@ class Record:
         return state
 
     def say(self, line: str) -> None:
-        """Add a line of our own to the log."""
-        with self.log.open("a", encoding="utf-8") as file:
+        """Add a line of our own to the log, if there is room for it."""
+        with suppress(OSError), self.log.open("a", encoding="utf-8") as file:
             file.write(f"opsbot: {line}\n")
 
     def create(self, status: str, **fields: Any) -> None:
@@ -67,6 +67,13 @@ class Record:
         state = {**self.must_read(), **fields, "status": status, "at": time.time()}
         files.write_json(self.folder / "state.json", state)
         return state
+
+    def note(self, status: str, **fields: Any) -> dict[str, Any]:
+        """Write as `write` does, but go on where that cannot be: on a full disk going back comes before telling it."""
+        try:
+            return self.write(status, **fields)
+        except OSError:
+            return {**self.must_read(), **fields, "status": status}
 
     @contextmanager
     def held(self, *, patience: float = _PATIENCE) -> Iterator[None]:

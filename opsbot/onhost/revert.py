@@ -45,14 +45,15 @@ def revert(config: Config, job: str, reason: str | None) -> None:
             end(record, "rebooted", why="The host was rebooted before the commit.")
             return
         forward = reason is None and (state["status"] == "committing" or _stays(state, "alone"))
+        why = reason or _overdue(state["status"])
         if not forward:
-            record.write("reverting", why=reason or _overdue(state["status"]))
+            record.note("reverting", why=why)
         _take_host(record)
         with host_lock(config, patience=_STOPPED):
             if forward:
-                finish(record, None if state["status"] == "committing" else _overdue(state["status"]))
+                finish(record, None if state["status"] == "committing" else why)
             else:
-                go_back(record, record.must_read()["why"])
+                go_back(record, why)
 
 
 def _stays(state: dict[str, Any], which: str) -> bool:

@@ -24,6 +24,8 @@ _CHECK = re.compile(r"Pre-switch check '([^']*)' failed")
 _CRITICAL = "There are changes to critical components of the system:"
 _WORDS = 200
 _PATIENCE = 120.0
+#: Bytes that a switch may have to say.
+_ROOM = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,18 +47,32 @@ class Switched:
 
 def switch(system: str, action: str, log: Path, *, again: bool = False) -> Switched:
     """Run one action of a system's switch-to-configuration; AGAIN runs it once more where that resumes it."""
+    kept = log if _has_room(log) else None
     offset = log.stat().st_size if log.exists() else 0
     environment = {"NIXOS_INSTALL_BOOTLOADER": "0"}
     archive = "/run/current-system/sw/lib/locale/locale-archive"
     environment["LOCALE_ARCHIVE"] = os.environ.get("LOCALE_ARCHIVE", archive)
-    done = run((f"{system}/bin/switch-to-configuration", action), within=SWITCHING, env=environment, log=log)
-    said = list(nix.short_lines(log, offset)) if done.code in (1, _LOCKED) else []
+    done = run((f"{system}/bin/switch-to-configuration", action), within=SWITCHING, env=environment, log=kept)
+    said: list[str] = []
+    if done.code in (1, _LOCKED):
+        said = (
+            [nix.clean(line) for line in done.err.splitlines()] if kept is None else list(nix.short_lines(log, offset))
+        )
     # The exit code alone says errno 11, which other failures have too.
     busy = done.code == _LOCKED and any("Could not acquire lock" in line for line in said)
     if again and done.code in RESUMED:
         # The first run has touched the host, so a lock that the second one meets does not mean that nothing was done.
         return replace(switch(system, action, log), busy=False)
     return replace(refused(done.code, said), busy=busy)
+
+
+def _has_room(log: Path) -> bool:
+    """Say whether the words of a switch fit on the log's disk: one that cannot write them dies half-way."""
+    try:
+        space = os.statvfs(log.parent)
+    except OSError:
+        return False
+    return space.f_bavail * space.f_frsize >= _ROOM
 
 
 def refused(code: int, said: list[str]) -> Switched:

@@ -1,5 +1,7 @@
+import asyncio
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from opsbot.onhost import files
+from opsbot.standin.machine import Machine
 from tests.onhost.bench import Bench, SaidNoError
 
 FULL = r"A disk of this host is full.*make room there"
@@ -93,3 +96,44 @@ async def test_a_build_that_cannot_write_its_log_ends(bench: Bench) -> None:
         assert result["status"] in ("failed", "lost")
         assert json.dumps(result)
         assert not list(folder.glob("**/.*.tmp"))
+
+
+@pytest.mark.parametrize("process", ["lives", "is gone"])
+async def test_a_disk_that_the_deploy_has_filled_does_not_keep_the_host_from_going_back(
+    machine: Machine, bench: Bench, process: str
+) -> None:
+    """Where not a word can be written any more, the host still goes back by itself, and tells the end when it can."""
+    before = machine.running()
+    bench.change_project("hello-bot", window=30)
+    folder = bench.state / "jobs"
+    with small_disk(folder):
+        await bench.waiting("job1")
+        if process == "is gone":
+            os.kill(await bench.pid("opsbot-activate@job1.service"), signal.SIGKILL)
+        fill(folder)
+        if process == "lives":
+            await bench.ask("revert", job="job1")
+        else:
+            await machine.elapse(60)
+        async with asyncio.timeout(60):
+            while machine.running() != before:  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.05)
+        await bench.until("job1", "activate", "lost")
+        assert await machine.state("hello-bot.service") == "active"
+        (folder / "ballast").unlink()
+        await bench.ask("activate", job="job1", base=str(before))
+        ended = await bench.until("job1", "activate", "reverted")
+        assert machine.running() == bench.default() == before
+        assert ended["why"]
+
+
+async def test_a_build_that_filled_the_disk_says_so(bench: Bench) -> None:
+    """A build that fails because it has filled the disk ends with its words, and is not begun again and again."""
+    folder = bench.state / "builds"
+    bench.machine.fail("nixos-rebuild", status=1, says="error: writing to file: No space left on device\n", after=2)
+    with small_disk(folder, 2048):
+        await bench.ask("prepare", job="job1", project="hello-bot")
+        await bench.hangs("nixos-rebuild")
+        fill(folder)
+        result = await bench.until("job1", "prepare", "failed", "lost")
+        assert result["status"] == "failed"
