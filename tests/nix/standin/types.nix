@@ -44,9 +44,15 @@ let
     int = type "integer" isInt { };
     float = type "number" isFloat { };
     str = type "text" text { };
-    singleLineStr = type "text of one line" (value: text value && match "[^\n\r]*\n?" "${value}" != null) { };
-    nonEmptyStr = type "text that is not empty" (value: text value && match "[ \t\n]*" "${value}" == null) { };
-    passwdEntry = type "text without a colon" (value: isString value && match "[^:\n]*" value != null) { };
+    singleLineStr = type "text of one line" (
+      value: text value && match "[^\n\r]*\n?" "${value}" != null
+    ) { };
+    nonEmptyStr = type "text that is not empty" (
+      value: text value && match "[ \t\n]*" "${value}" == null
+    ) { };
+    passwdEntry = type "text without a colon" (
+      value: isString value && match "[^:\n]*" value != null
+    ) { };
     ints.positive = type "positive integer" (value: isInt value && value > 0) { };
     port = type "port" (value: isInt value && value >= 0 && value < 65536) { };
     path = type "path" (value: isPath value || (text value && match "/.*" "${value}" != null)) { };

@@ -18,7 +18,9 @@ let
       else
         types.raw.merge loc found;
   };
-  oneOf = key: allowed: lines: !lines ? ${key} || lib.elem (value lines.${key}) allowed;
+  oneOf =
+    key: allowed: lines:
+    !lines ? ${key} || lib.elem (value lines.${key}) allowed;
   # As far as it can be told before priorities are looked at.
   value = one: one.content or one;
 in
@@ -41,7 +43,16 @@ in
           startLimitIntervalSec = mkOption { type = types.int; };
           serviceConfig = known (types.addCheck (types.attrsOf line) (
             lines:
-            oneOf "Type" [ "exec" "simple" "forking" "oneshot" "dbus" "notify" "notify-reload" "idle" ] lines
+            oneOf "Type" [
+              "exec"
+              "simple"
+              "forking"
+              "oneshot"
+              "dbus"
+              "notify"
+              "notify-reload"
+              "idle"
+            ] lines
             && oneOf "Restart" [ "no" "on-success" "on-failure" "on-abnormal" "on-abort" "always" ] lines
           )) { };
         };
