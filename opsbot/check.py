@@ -28,6 +28,8 @@ from opsbot.web.rooms import join_rule
 
 #: Seconds for one question.
 WITHIN = 15.0
+#: How a file of SQLite begins.
+_SQLITE = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,14 @@ def _file(file: Path) -> str:
         raise ConfigError(f"there is no folder {file.parent}; make it, owned by the bot's user.")
     if not (os.access(place, os.W_OK) and os.access(file.parent, os.W_OK)):
         raise ConfigError(f"{place} cannot be written; let the bot's user own it.")
+    if file.exists() and not _is_ours(file):
+        raise ConfigError(f"{file} is no database of SQLite; name another file, or restore a backup.")
     return f"{file} can be written."
+
+
+def _is_ours(file: Path) -> bool:
+    """Tell whether a file is one of SQLite's; an empty one becomes one."""
+    return file.is_file() and (file.stat().st_size == 0 or file.open("rb").read(len(_SQLITE)) == _SQLITE)
 
 
 def _plugins(config: Config, loaded: Loaded) -> Iterator[Line]:

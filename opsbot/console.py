@@ -40,6 +40,9 @@ class Console:
                     await self.look(name)
                 except OpsbotError as error:
                     log.debug("console not looked at", extra={"host": name, "why": str(error)})
+                except Exception:
+                    # A helper of another version may answer anything; the bot lives on.
+                    log.exception("console not understood", extra={"host": name})
             await asyncio.sleep(LOOK)
 
     async def look(self, host: str) -> None:

@@ -99,7 +99,7 @@ def _text(path: Path, data: bytes) -> str:
     if len(data) > LARGEST:
         raise ConfigError(f"{path} is too long for a secret.")
     try:
-        text = data.decode().removesuffix("\n")
+        text = data.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not text.") from None
     if not text.strip():

@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -115,6 +116,34 @@ async def test_a_second_bot_on_the_same_database_ends_with_a_sentence(config: Pa
     assert second.returncode == 1
     assert b"Another opsbot runs on this database" in said
     assert b"Traceback" not in said
+
+
+async def test_a_database_that_fails_ends_the_bot_with_a_sentence(config: Path, supervisor: Supervisor) -> None:
+    """What happens to the database under the bot is told with what to look at."""
+    async with bot(config, supervisor) as process:
+        await supervisor.hears("READY=1")
+        with sqlite3.connect(config.parent / "opsbot.db") as other:
+            other.execute("DROP TABLE outbox")
+        other.close()
+        _, said = await asyncio.wait_for(process.communicate(), WITHIN)
+    assert process.returncode == 1
+    assert b"opsbot: The database failed: no such table: outbox; see that its disk has room" in said
+    assert b"Traceback" not in said
+
+
+async def test_a_database_that_cannot_be_made_is_told_in_a_sentence(config: Path, supervisor: Supervisor) -> None:
+    """Where the bot's user may not write, the sentence says who should own the folder."""
+    impossible(config)
+    async with bot(config, supervisor) as process:
+        _, said = await asyncio.wait_for(process.communicate(), WITHIN)
+    assert process.returncode == 1
+    assert said.startswith(b"opsbot: /proc/opsbot.db.lock cannot be written: ")
+    assert said.endswith(b"let the bot's user own its folder.\n")
+
+
+def impossible(config: Path) -> None:
+    """Have the database where nobody can write."""
+    config.write_text(config.read_text().replace(f"{config.parent}/opsbot.db", "/proc/opsbot.db"))
 
 
 async def page(address: str, name: str) -> tuple[int, str]:

@@ -359,6 +359,9 @@ async def test_places_on_the_disk(world: World) -> None:
     (world.folder / "broken.py").write_text("nonsense")
     [broken] = await world.fails(plugins=[str(world.folder)])
     assert broken.startswith("commands: The plugin broken.py does not load")
+    (world.folder / "notes").write_text("milk, eggs")
+    [other] = await world.fails(database=f"sqlite:///{world.folder}/notes")
+    assert other == f"database: {world.folder}/notes is no database of SQLite; name another file, or restore a backup."
 
 
 async def test_a_database_of_postgresql(world: World, postgres: Postgres) -> None:

@@ -289,6 +289,9 @@ def test_nothing_at_all_is_told_as_what_is_missing() -> None:
         ("hosts.ops-jrz1.port", True, "hosts.ops-jrz1.port", "whole number from 1 to 65535"),
         ("hosts.ops-jrz1.port", 22.5, "hosts.ops-jrz1.port", "whole number from 1 to 65535"),
         ("hosts.ops-jrz1.port", 0, "hosts.ops-jrz1.port", "whole number from 1 to 65535"),
+        ("hosts.ops-jrz1.address", "ops..example.org", "hosts.ops-jrz1.address", "between two dots"),
+        ("homeserver.url", "http://matrix..example.org/x", "homeserver.url", "between two dots"),
+        ("certificates", ["example..org:443"], "certificates[1]", "between two dots"),
         ("hosts.ops-jrz1.address", "127.0.0.1 -oProxyCommand=x", "hosts.ops-jrz1.address", "host name or an IP"),
         ("hosts.ops-jrz1.user", "-l", "hosts.ops-jrz1.user", "system user"),
         ("hosts.ops-jrz1.host_key", "ssh-ed25519 AAAA", "hosts.ops-jrz1.host_key", "ssh_host_ed25519_key.pub"),
@@ -459,6 +462,7 @@ def test_a_secret_is_read_without_its_line_break(tmp_path: Path) -> None:
     """A credential is a file's text less one line break at its end."""
     assert secret(tmp_path, b"hunter2\n").read("token") == "hunter2"
     assert secret(tmp_path / ".", b"two\nlines\n\n", 0o600).read("token") == "two\nlines\n"
+    assert secret(tmp_path / ".", b"hunter2\r\n", 0o600).read("token") == "hunter2"
 
 
 def test_systemds_folder_comes_first(tmp_path: Path) -> None:

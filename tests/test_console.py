@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +54,17 @@ async def given_up(bench: Bench) -> Job:
     assert job is not None
     await give_up(job, bench.site, "nobody works on it")
     return job
+
+
+async def test_what_nobody_understands_ends_no_bot(bench: Bench) -> None:
+    """A host whose helper answers in another version's way is looked at again, and all others too."""
+    bench.host.says["list"] = [{"id": "of another version"}]
+    looking = asyncio.create_task(console(bench).run())
+    ended, _ = await asyncio.wait({looking}, timeout=0.5)
+    looking.cancel()
+
+    assert ("list", {}) in bench.host.asked
+    assert not ended
 
 
 async def test_what_a_person_does_at_the_console_appears_in_the_jobs_room(bench: Bench) -> None:

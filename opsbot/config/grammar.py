@@ -80,6 +80,16 @@ def _host_key(value: str) -> str:
     return f"{kind} {data}"
 
 
+def _misnamed(value: str) -> str | None:
+    """Return the sentence about a host's name that no network knows, like one with an empty part."""
+    host = re.split(r"[/?#]", value.partition("://")[2] or value)[0]
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return "has a name that no host can have: between two dots stand 1 to 63 characters."
+    return None
+
+
 def _endpoint(default_port: int | None = None) -> AfterValidator:
     shape = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
 
@@ -88,6 +98,8 @@ def _endpoint(default_port: int | None = None) -> AfterValidator:
         port = int(found["port"] or default_port or 0) if found else 0
         if not found or not 1 <= port <= 65535:  # noqa: PLR2004 - the ports that there are
             raise ValueError("must be a name and a port, like example.org:443.")
+        if sentence := _misnamed(found["host"]):
+            raise ValueError(sentence)
         return f"{found['host']}:{port}"
 
     return AfterValidator(check)
@@ -176,9 +188,15 @@ SaidIn = Annotated[
         "must be a room's id (!…), its alias with the server (#ops:example.org), or a channel of Slack (#ops, C0OPS).",
     ),
 ]
-Address = Annotated[str, _word(r"[A-Za-z0-9._:-]+", "must be a host name or an IP address, without a port.")]
+Address = Annotated[
+    str,
+    _word(r"[A-Za-z0-9._:-]+", "must be a host name or an IP address, without a port."),
+    unlike(_misnamed),
+]
 WebAddress = Annotated[
-    str, _word(r"https?://[^\s/?#@]+([/?#][^\s]*)?", "must begin with http:// or https:// and hold no password.")
+    str,
+    _word(r"https?://[^\s/?#@]+([/?#][^\s]*)?", "must begin with http:// or https:// and hold no password."),
+    unlike(_misnamed),
 ]
 Secret = Annotated[
     str,

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from opsbot.errors import ConfigError
 from opsbot.masks import Masks
 from opsbot.store.address import Place, connect, is_sqlite, place
 from opsbot.store.lead import PATIENCE, PROBE, FileLead, SessionLead, words
@@ -16,6 +17,9 @@ from opsbot.store.schema import prepare
 from opsbot.store.texts import MASKS
 
 T = TypeVar("T")
+
+#: What a database raises that was opened and cannot be read or written.
+Failed = DBAPIError
 
 #: How one state of the database is read, on each kind: SQLite's reader in WAL sees one by itself.
 _READING: dict[bool, dict[str, Any]] = {
@@ -28,7 +32,8 @@ class Database:
     """A database by its SQLAlchemy URL. All writes go one after another; reads beside them.
 
     What people said and programs answered is stored without the secrets that MASKS knows. With the LEAD of PostgreSQL,
-    which must have been taken, what is written is stored only while that is held.
+    which must have been taken, what is written is stored only while that is held. Raises ConfigError when it cannot be
+    opened; once it is, what goes wrong is a `Failed`.
     """
 
     def __init__(
@@ -42,8 +47,11 @@ class Database:
         self._writer = ThreadPoolExecutor(1, "database-writer")
         self._readers = ThreadPoolExecutor(3, "database-reader")
         self._next = asyncio.Event()
-        with self._begin() as connection:
-            prepare(connection)
+        try:
+            with self._begin() as connection:
+                prepare(connection)
+        except DBAPIError as error:
+            raise ConfigError(f"The database cannot be used: {words(error)}") from None
 
     def _begin(self) -> AbstractContextManager[Connection]:
         return self._engine.begin() if self._lead is None else self._lead.begin()

@@ -61,8 +61,12 @@ class FileLead:
 
     def take(self) -> str | None:
         """Lock the file. A second bot on it was started by mistake: there is nothing to wait for."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        held = self._path.open("a")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            held = self._path.open("a")
+        except OSError as error:
+            why = f"{self._path} cannot be written: {error.strerror}"
+            raise ConfigError(f"{why}; let the bot's user own its folder.") from None
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -5,15 +5,23 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+from opsbot.errors import ConfigError
+
 #: Seconds that a writer waits for another one (the durable engine writes to the same file).
 BUSY = 5.0
 
 
 def connect(url: URL) -> Engine:
-    """Return what connects to a file of SQLite; a new one is readable by its owner alone: it holds a token."""
+    """Return what connects to a file of SQLite; a new one is readable by its owner alone: it holds a token.
+
+    Raises ConfigError when there can be no such file.
+    """
     file = Path(url.database or "")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch(mode=0o600, exist_ok=True)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}; let the bot's user own its folder.") from None
     engine = create_engine(url, connect_args={"timeout": BUSY})
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)

@@ -1,7 +1,11 @@
 import asyncio
+import re
 import sqlite3
 from pathlib import Path
 
+import pytest
+
+from opsbot.errors import ConfigError
 from opsbot.store.database import Database
 from opsbot.store.outbox import Outbox
 from tests.store.test_outbox import bodies, post
@@ -15,6 +19,21 @@ async def test_the_database_keeps_what_it_says(tmp_path: Path) -> None:
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     other.close()
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("sqlite:///{}/other.db", "The database cannot be used: file is not a database."),
+        ("sqlite:////proc/opsbot.db", "/proc/opsbot.db cannot be written: "),
+        ("postgresql://opsbot@127.0.0.1:1/opsbot", "The database cannot be used: connection failed: "),
+    ],
+)
+def test_what_is_no_database_is_told_in_a_sentence(tmp_path: Path, url: str, why: str) -> None:
+    """A file of something else, one that cannot be made, and a PostgreSQL that is away are not traces for a person."""
+    (tmp_path / "other.db").write_text("something else " * 1000)
+    with pytest.raises(ConfigError, match=re.escape(why)):
+        Database(url.format(tmp_path))
 
 
 async def test_an_older_database_gets_what_is_new(tmp_path: Path) -> None:
