@@ -32,10 +32,10 @@ from opsbot.site import Site
 from opsbot.slacklink import slack_link
 from opsbot.standby import Standby
 from opsbot.store.audit import Audit
-from opsbot.store.database import Database, Failed
+from opsbot.store.database import Database, Failed, first_of
 from opsbot.store.deliveries import Deliveries
 from opsbot.store.inbox import Inbox
-from opsbot.store.lead import FileLead, SessionLead, lead_of, words
+from opsbot.store.lead import FileLead, SessionLead, lead_of
 from opsbot.store.ledger import Ledger
 from opsbot.store.memory import Memory
 from opsbot.store.outbox import Outbox
@@ -208,25 +208,12 @@ async def main(
     try:
         await _work(config, credentials, lead, stop, make_engine=make_engine)
     except* (OpsbotError, Failed) as group:
-        problem = _first(group)
+        problem = first_of(group)
     else:
         return 0
     finally:
         lead.close()
     raise problem
-
-
-def _first(problem: BaseException) -> OpsbotError:
-    """Return the first error of a group of groups, with a sentence for a database that was lost at work."""
-    while isinstance(problem, BaseExceptionGroup):
-        problem = problem.exceptions[0]
-    if isinstance(problem, Failed):
-        todo = "see that its disk has room and that the bot's user may write there"
-        return ConfigError(
-            f"The database failed: {words(problem).rstrip('.')}; {todo}. The next start goes on from here."
-        )
-    assert isinstance(problem, OpsbotError)  # noqa: S101 - there are no others in the group
-    return problem
 
 
 async def _work(

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +19,14 @@ from opsbot.onhost import PROTOCOL
 from opsbot.plugins import Loaded, home
 from opsbot.plugins import load as load_plugins
 from opsbot.rulebook import Rulebook
-from opsbot.slackcheck import slack_lines
+from opsbot.slackcheck import missing_channel, slack_lines
 from opsbot.store.address import is_sqlite
-from opsbot.store.look import look
+from opsbot.store.look import look, look_at_file
 from opsbot.triggers.grants import faults, notes
 from opsbot.web.rooms import join_rule
 
 #: Seconds for one question.
 WITHIN = 15.0
-#: How a file of SQLite begins.
-_SQLITE = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,26 +98,12 @@ def _credentials(config: Config, credentials: Credentials) -> Iterator[Line]:
 async def _database(config: Config, credentials: Credentials) -> Line:
     try:
         where = database_place(config, credentials)
-        sentence = _file(Path(where.database or "")) if is_sqlite(where) else await asyncio.to_thread(look, where)
+        sentence = (
+            look_at_file(Path(where.database or "")) if is_sqlite(where) else await asyncio.to_thread(look, where)
+        )
     except ConfigError as error:
         return fails("database", error)
     return Line(what="database", sentence=sentence)
-
-
-def _file(file: Path) -> str:
-    place = file if file.exists() else file.parent
-    if not file.parent.is_dir():
-        raise ConfigError(f"there is no folder {file.parent}; make it, owned by the bot's user.")
-    if not (os.access(place, os.W_OK) and os.access(file.parent, os.W_OK)):
-        raise ConfigError(f"{place} cannot be written; let the bot's user own it.")
-    if file.exists() and not _is_ours(file):
-        raise ConfigError(f"{file} is no database of SQLite; name another file, or restore a backup.")
-    return f"{file} can be written."
-
-
-def _is_ours(file: Path) -> bool:
-    """Tell whether a file is one of SQLite's; an empty one becomes one."""
-    return file.is_file() and (file.stat().st_size == 0 or file.open("rb").read(len(_SQLITE)) == _SQLITE)
 
 
 def _plugins(config: Config, loaded: Loaded) -> Iterator[Line]:
@@ -201,6 +184,8 @@ async def _homeserver(config: Config, credentials: Credentials) -> AsyncIterator
                 yield line
             if config.bridge is not None:
                 yield await _bridge(client, config.bridge.bot)
+            if (sentence := await missing_channel(client, config)) is not None:
+                yield fails("slack", sentence)
     except TokenRefusedError:
         yield fails("homeserver", "does not accept the access token; make another, and put it into the credential.")
     except (ConfigError, ChatUnreachableError, ChatRefusedError) as error:

@@ -55,7 +55,7 @@ Verdict = Again | Shorter | GiveUp
 def verdict(problem: str, repeats: int) -> Verdict:
     """Decide what becomes of a message that was sent again so often already."""
     if repeats >= MOST:
-        return GiveUp(advice=hint(problem) or "`!bridge` says how the bridge is.")
+        return GiveUp(advice=hint(problem) or "The command `bridge` says how the bridge is.")
     if any(code in problem for code in _TOO_LONG):
         return Shorter()
     for code, advice in _FOR_GOOD.items():

@@ -8,7 +8,11 @@ from opsbot.config import Config
 from opsbot.connect import ssh_host
 from opsbot.credentials import Credentials
 from opsbot.errors import BridgeError, ConfigError, OpsbotError
+from opsbot.matrix.client import Client
+from opsbot.matrix.events import facts_of, listing, mapping, text
+from opsbot.people import portal_of
 from opsbot.slack import provisioning
+from opsbot.slacktest import MISSING
 
 #: The name under which the configuration knows the bridge's unit.
 SERVICE = "bridge"
@@ -37,6 +41,20 @@ async def slack_lines(config: Config, credentials: Credentials) -> AsyncIterator
     else:
         names = ", ".join(f"{one.name} ({one.state})" for one in logins)
         yield True, f"the bridge is logged in: {names}."
+
+
+async def missing_channel(client: Client, config: Config) -> str | None:
+    """Return the sentence about a channel of the self-test that the bot is in no room of. Raises as the client does."""
+    bridge = config.bridge
+    if bridge is None or bridge.test_channel is None:
+        return None
+    joined = mapping(await client.ask("GET", "joined_rooms")).get("joined_rooms")
+    for room_id in map(text, listing(joined)):
+        facts = facts_of(room_id, await client.ask("GET", "rooms", room_id, "state"))
+        portal = portal_of(facts, bridge=bridge, server=config.homeserver.server)
+        if portal is not None and portal.channel == bridge.test_channel:
+            return None
+    return MISSING.format(bridge.test_channel)
 
 
 async def _ending(config: Config, credentials: Credentials) -> str:

@@ -17,7 +17,7 @@ from opsbot.render.text import lines, words
 WITHIN = 20.0
 #: What the bridge says when Slack wants a pause.
 _BUSY = "rate limit"
-_MISSING = (
+MISSING = (
     "The self-test has no room for its channel, {}: type `/invite @opsbot` there, then any word: the bridge makes the "
     "room with the first one."
 )
@@ -54,7 +54,7 @@ class SelfTest:
             portals = await self._courier.portals()
             room = next((one.room_id for one in portals if one.channel == self._channel), None)
             if room is None:
-                return _MISSING.format(self._channel)
+                return MISSING.format(self._channel)
             return await self._send(room, _said(now), within)
         except ChatRefusedError as error:
             return f"The homeserver did not take the self-test: {error}"

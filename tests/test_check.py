@@ -321,6 +321,20 @@ async def test_a_bridge_is_an_account(world: World) -> None:
     assert there == []
 
 
+async def test_the_self_tests_channel_must_have_a_room(world: World) -> None:
+    """A channel of the self-test is well when the bot is in the room that the bridge made for it."""
+    bot, server = world.config["homeserver"]["user"], world.homeserver.server_name
+    world.secret("bridge", "a shared secret")
+    bridge = {"bot": bot, "team": "T0TEAM", "url": "http://127.0.0.1:1", "secret_file": "bridge"}
+    [missing, _] = await world.fails(bridge=bridge | {"test_channel": "C0TEST"})
+    assert missing.startswith("slack: The self-test has no room for its channel, C0TEST: type `/invite @opsbot` there")
+
+    content = {"network": {"id": "T0TEAM"}, "channel": {"id": "T0TEAM-C0TEST", "displayname": "#test"}}
+    [room], token = world.config["rooms"], (world.folder / "credentials/matrix-token").read_text().strip()
+    await asked(world.homeserver, token, "PUT", f"rooms/{room}/state/m.bridge/{server}%2Fslack", content)
+    [_] = await world.fails(bridge=bridge | {"test_channel": "C0TEST"})
+
+
 async def test_a_host_that_is_not_as_configured(world: World, tmp_path: Path) -> None:
     """Another host key, another protocol, an unknown project and a misspelt unit are each a line."""
     host = world.config["hosts"]["ops-jrz1"]

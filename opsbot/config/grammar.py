@@ -4,23 +4,18 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator
 
+from opsbot.config.places import endpoint, listen, misnamed
 from opsbot.hours import Hours
 from opsbot.model import Level
 from opsbot.typed import LONGEST
 
 #: What a host key may be; the first word of the line that `ssh-keyscan` prints after the name.
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
-
-
-#: Stands before an address off the loopback, so that nobody opens it by mistake.
-PUBLIC = "public:"
-_PLACE = "must be an address and a port, like 127.0.0.1:9464, or the absolute path of a socket."
 
 
 def _word(pattern: str, sentence: str) -> AfterValidator:
@@ -78,50 +73,6 @@ def _host_key(value: str) -> str:
     if kind not in KEY_TYPES or not blob.startswith(len(kind).to_bytes(4, "big") + kind.encode()):
         raise ValueError(sentence)
     return f"{kind} {data}"
-
-
-def _misnamed(value: str) -> str | None:
-    """Return the sentence about a host's name that no network knows, like one with an empty part."""
-    host = re.split(r"[/?#]", value.partition("://")[2] or value)[0]
-    try:
-        host.encode("idna")
-    except UnicodeError:
-        return "has a name that no host can have: between two dots stand 1 to 63 characters."
-    return None
-
-
-def _endpoint(default_port: int | None = None) -> AfterValidator:
-    shape = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
-
-    def check(value: str) -> str:
-        found = shape.fullmatch(value)
-        port = int(found["port"] or default_port or 0) if found else 0
-        if not found or not 1 <= port <= 65535:  # noqa: PLR2004 - the ports that there are
-            raise ValueError("must be a name and a port, like example.org:443.")
-        if sentence := _misnamed(found["host"]):
-            raise ValueError(sentence)
-        return f"{found['host']}:{port}"
-
-    return AfterValidator(check)
-
-
-def _listen(value: str) -> str:
-    if value == "" or (value.startswith("/") and not value.endswith("/")):
-        return value
-    place = value.removeprefix(PUBLIC)
-    found = re.fullmatch(r"(?P<host>\[[0-9a-fA-F:.]+\]|[0-9.]+|localhost):(?P<port>[0-9]{1,5})", place)
-    if not found or int(found["port"]) > 65535:  # noqa: PLR2004 - the ports that there are
-        raise ValueError(_PLACE)
-    if place == value and not _on_loopback(found["host"].strip("[]")):
-        raise ValueError(f"must be on the loopback: its pages ask nobody for a name. Else write {PUBLIC}{value}.")
-    return place
-
-
-def _on_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        raise ValueError(_PLACE) from None
 
 
 def _database(value: str) -> str:
@@ -191,12 +142,12 @@ SaidIn = Annotated[
 Address = Annotated[
     str,
     _word(r"[A-Za-z0-9._:-]+", "must be a host name or an IP address, without a port."),
-    unlike(_misnamed),
+    unlike(misnamed),
 ]
 WebAddress = Annotated[
     str,
     _word(r"https?://[^\s/?#@]+([/?#][^\s]*)?", "must begin with http:// or https:// and hold no password."),
-    unlike(_misnamed),
+    unlike(misnamed),
 ]
 Secret = Annotated[
     str,
@@ -232,9 +183,9 @@ VersionPlace = Annotated[
 ]
 Zone = Annotated[str, AfterValidator(_zone)]
 HostKey = Annotated[str, AfterValidator(_host_key)]
-Endpoint = Annotated[str, _endpoint()]
-TlsEndpoint = Annotated[str, _endpoint(443)]
-Listen = Annotated[str, AfterValidator(_listen)]
+Endpoint = Annotated[str, endpoint()]
+TlsEndpoint = Annotated[str, endpoint(443)]
+Listen = Annotated[str, AfterValidator(listen)]
 Database = Annotated[str, AfterValidator(_database)]
 Folder = Annotated[str, AfterValidator(_path)]
 LevelName = Annotated[Level, BeforeValidator(_level)]

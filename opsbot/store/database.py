@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from opsbot.errors import ConfigError
+from opsbot.errors import ConfigError, OpsbotError
 from opsbot.masks import Masks
 from opsbot.store.address import Place, connect, is_sqlite, place
 from opsbot.store.lead import PATIENCE, PROBE, FileLead, SessionLead, words
@@ -109,3 +109,14 @@ class Database:
         self._writer.shutdown()
         self._readers.shutdown()
         self._engine.dispose()
+
+
+def first_of(problem: BaseException) -> OpsbotError:
+    """Return the first error of a group of groups; for a database that failed, the sentence that says so."""
+    while isinstance(problem, BaseExceptionGroup):
+        problem = problem.exceptions[0]
+    if isinstance(problem, Failed):
+        todo = "see that its disk has room and that the bot's user may write there; the next start goes on from here."
+        return ConfigError(f"The database failed: {words(problem).rstrip('.')}; {todo}")
+    assert isinstance(problem, OpsbotError)  # noqa: S101 - there are no others in the group
+    return problem
