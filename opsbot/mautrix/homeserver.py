@@ -120,6 +120,11 @@ class Homeserver:
         room: str = (await self.ask("POST", "v3/createRoom", settings))["room_id"]
         return room
 
+    async def state(self, room: str, event: Json) -> None:
+        """Set a piece of a room's state."""
+        path = f"v3/rooms/{quote(room)}/state/{event['type']}/{quote(event['state_key'], safe='')}"
+        await self.ask("PUT", path, event["content"])
+
     async def bring(self, room: str, users: Sequence[str], *, token: str = "") -> None:
         """Let ghosts into a room, or one account with its own TOKEN."""
         for user in users:

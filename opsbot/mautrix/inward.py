@@ -12,7 +12,7 @@ from opsbot.workspace.emoji import NAMES, TONED, TONES
 #: What the bridge puts behind every emoji.
 _VARIATION = "\ufe0f"
 #: What Slack says of the channel itself; nothing of it becomes a message.
-_UNSAID = ("channel_join", "channel_leave", "channel_topic", "channel_purpose", "channel_name")
+_UNSAID = ("channel_join", "channel_leave", "channel_topic", "channel_purpose")
 
 
 class Inward:
@@ -32,6 +32,8 @@ class Inward:
                 await self._edit(event)
             case "message", "message_deleted":
                 await self._delete(event)
+            case "message", "channel_name" | "group_name":
+                await self._portals.rename(event["channel"])
             case "message", subtype if subtype in _UNSAID:
                 pass
             case "message", _:

@@ -100,14 +100,28 @@ class Portals:
         if not info["is_member"]:
             raise SlackError("not_in_channel")
         members = (await self._slack.ask("conversations.members", channel=channel))["members"]
-        place = {"id": f"{self._login.team}-{channel}", "displayname": f"#{info['name']}"}
-        room = await self._create(f"#{info['name']}", place, {}, _POWERS, creation={})
+        room = await self._create(f"#{info['name']}", self._channel(channel, info), {}, _POWERS, creation={})
         # First: who was invited may speak before the members are there.
         self._memory.keep_portal(channel, room)
         await self._home.bring(room, [await self.ghost(member) for member in members])
         return room
 
-    async def _create(self, name: str, place: Json, extra: Json, powers: Json, *, creation: Json) -> str:
+    async def rename(self, channel: str) -> None:
+        """Give the room of a channel the name that the channel has now. Raises SlackError."""
+        room = self._memory.room_of(channel)
+        if room is None:
+            return
+        info = (await self._slack.ask("conversations.info", channel=channel))["channel"]
+        self._called[channel] = info["name"]
+        name = {"type": "m.room.name", "state_key": "", "content": {"name": f"#{info['name']}"}}
+        for one in (name, *self._told(self._channel(channel, info), {})):
+            await self._home.state(room, one)
+
+    def _channel(self, channel: str, info: Json) -> Json:
+        return {"id": f"{self._login.team}-{channel}", "displayname": f"#{info['name']}"}
+
+    def _told(self, place: Json, extra: Json) -> list[Json]:
+        """Return the state that tells what a room is bridged with."""
         bridge = {
             "bridgebot": self._config.bot,
             "creator": self._config.bot,
@@ -117,7 +131,10 @@ class Portals:
             **extra,
         }
         key = f"{self._config.domain}/{self._config.appservice}"
-        state = [{"type": kind, "state_key": key, "content": bridge} for kind in ("m.bridge", "uk.half-shot.bridge")]
+        return [{"type": kind, "state_key": key, "content": bridge} for kind in ("m.bridge", "uk.half-shot.bridge")]
+
+    async def _create(self, name: str, place: Json, extra: Json, powers: Json, *, creation: Json) -> str:
+        state = self._told(place, extra)
         return await self._home.create_room(
             {
                 "preset": "private_chat",

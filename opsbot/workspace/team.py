@@ -163,6 +163,15 @@ class Team:
         event = {"type": "member_joined_channel", "user": self.app.user, "channel": channel.id, "team": self.id}
         self._tell("member_joined_channel", event | {"channel_type": "C", "event_ts": self.stamp()})
 
+    def rename(self, member: Member, channel: Channel, name: str) -> None:
+        """Give a channel another name, as a member."""
+        before, channel.name = channel.name, name
+        kind = "group_name" if channel.private else "channel_name"
+        said = f'has renamed the channel from "{before}" to "{name}"'
+        change = {"type": "message", "subtype": kind, "user": member.id, "old_name": before, "name": name}
+        ts = self.stamp()
+        self._tell_message(channel, change | {"text": said, "ts": ts, "event_ts": ts})
+
     def see(self, channel: Channel) -> list[Seen]:
         """Return a channel as a member sees it, threads and all, oldest first."""
         names = {one.id: one.name for one in self.members.values()}

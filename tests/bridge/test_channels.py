@@ -36,3 +36,24 @@ async def test_a_rule_about_a_channel_is_by_its_name_in_slack(whole: Crossing) -
     said = await answered(whole, quiet, whole.adam, "!projects")
     assert "nothing is listed in the quiet corner" in said
     assert "hello-bot" in (await whole.ask(whole.adam, "!projects")).text
+
+
+async def test_a_channel_keeps_its_room_when_it_is_renamed(whole: Crossing) -> None:
+    """A renamed channel is the same to the bot, which calls it as Slack does now; rules go by the new name."""
+    corner = whole.team.add_channel("corner", whole.adam)
+    assert "hello-bot" in await answered(whole, corner, whole.adam, "!projects")
+    room = await whole.portal(corner)
+    whole.team.rename(whole.adam, corner, "quiet")
+
+    async def renamed() -> bool:
+        state = await whole.opsbot.ask("GET", f"rooms/{room}/state")
+        names = [one["content"]["channel"]["displayname"] for one in state if one["type"] == "m.bridge"]
+        return names == ["#quiet"]
+
+    async def obeyed() -> bool:
+        return "nothing is listed in the quiet corner" in await answered(whole, corner, whole.adam, "!projects")
+
+    await until(renamed, whole.bridge_words)
+    # The bot learns of it by its own sync.
+    await until(obeyed, lambda: str(whole.team.see(corner)))
+    assert await whole.portal(corner) == room
