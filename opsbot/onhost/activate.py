@@ -153,7 +153,7 @@ class Activation:
         with self.record.mine() as state:
             self.record.write(state["status"], code=done.code)
         if not done.active:
-            raise GoBackError(f"switch-to-configuration ended with {done.code}.")
+            raise GoBackError(f"switch-to-configuration {done.end}.")
         if real(self.config.running) != system:
             raise GoBackError("switch-to-configuration ended well, but the new system does not run.")
 

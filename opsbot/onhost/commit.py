@@ -57,7 +57,7 @@ def _make_default(record: Record, state: dict[str, Any]) -> None:
     elif real(config.profile) != system:
         must(run(nix.set_profile(config.profile, system), within=_PROFILE))
     if (done := switch(system, "boot", record.log)).code != 0:
-        raise HostError("failed", f"The boot loader could not be set (switch-to-configuration ended with {done.code}).")
+        raise HostError("failed", f"The boot loader could not be set (switch-to-configuration {done.end}).")
     if current_generation(config) is None or real(config.profile) != system:
         raise HostError("failed", "The profile did not follow.")
 
@@ -144,11 +144,15 @@ def _put_back(record: Record, state: dict[str, Any]) -> None:
     if state.get("switched") and (state["boot_id"] == boot_id(config) or real(config.running) != base):
         done = switch_patiently(base, "test", record.log)
         if not done.active or real(config.running) != base:
-            raise HostError("failed", f"switch-to-configuration of the former system ended with {done.code}.")
+            raise HostError("failed", f"switch-to-configuration of the former system {done.end}.")
     former = state.get("default") or base
     if state.get("committing") and (done := switch_patiently(former, "boot", record.log)).code != 0:
-        raise HostError("failed", f"the boot loader could not be set back ({done.code}).")
-    still = sorted(set(systemd.failed()) - set(state["failed_before"]))
+        raise HostError("failed", f"the boot loader could not be set back: switch-to-configuration {done.end}.")
+    try:
+        still = sorted(set(systemd.failed()) - set(state["failed_before"]))
+    except HostError as error:
+        record.say(f"the failed units could not be read: {error.message}")
+        return
     record.note("reverting", warnings=[*state.get("warnings", []), *(f"{unit} has failed since." for unit in still)])
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from opsbot.onhost import units
 from opsbot.onhost.units import Unit
 
-_PROGRAM = re.compile(r"/[^\s\"'=:;]*?[0-9a-df-np-sv-z]{32}-([A-Za-z0-9+._?=-]+)/bin/([A-Za-z0-9+._-]+)")
+#: Not more of a path before its hash than paths have, or a unit full of slashes would take hours.
+_PROGRAM = re.compile(r"/[^\s\"'=:;]{0,255}?[0-9a-df-np-sv-z]{32}-([A-Za-z0-9+._?=-]+)/bin/([A-Za-z0-9+._-]+)")
 _VERSION = re.compile(r"(.+?)-([0-9].*)")
 _PARTS = re.compile(r"[0-9]+|[a-z]+")
 #: Bytes of a script that are read.

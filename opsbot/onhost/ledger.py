@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+#: Entries that are kept: each names all pins, and a file that grew for ever would one day be too long to be read.
+_KEPT = 250
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -57,9 +60,9 @@ class Ledger:
         return not self.entries
 
     def with_entry(self, entry: Entry) -> Self:
-        """Return the ledger with one more entry; the same generation is replaced."""
+        """Return the ledger with one more entry; the same generation is replaced, and the oldest of many are let go."""
         others = tuple(item for item in self.entries if item.generation != entry.generation)
-        return replace(self, entries=(*others, entry))
+        return replace(self, entries=(*others, entry)[-_KEPT:])
 
     def entry(self, generation: int, system: str) -> Entry | None:
         """Return the entry of a generation, unless its number was given to another system since."""

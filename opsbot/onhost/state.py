@@ -140,7 +140,8 @@ def _when_asked(config: Config, job: str, *verbs: str) -> float:
 def _just_asked(config: Config, job: str, *verbs: str, since: float = 0.0) -> bool:
     """Say whether a unit may still be on its way: asked for a moment ago, and nothing written down since."""
     newest = _when_asked(config, job, *verbs)
-    return newest > since and time.time() - newest < START_GRACE
+    # A clock that was set back leaves requests of a time that is still to come; they are not awaited until then.
+    return newest > since and abs(time.time() - newest) < START_GRACE
 
 
 def _part(config: Config, job: str, verb: str, folder: Path) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from opsbot.onhost import nix
-from opsbot.onhost.run import run
+from opsbot.onhost.run import TIMED_OUT, run
 
 SWITCHING = 600.0
 #: Codes after which one more run resumes what was left.
@@ -43,6 +43,13 @@ class Switched:
     def active(self) -> bool:
         """Whether the system was put in place; failed units are another question."""
         return self.code in (0, SOME_FAILED)
+
+    @property
+    def end(self) -> str:
+        """How it ended, as the end of a sentence."""
+        if self.code == TIMED_OUT:
+            return f"took more than {SWITCHING:.0f} s and was stopped"
+        return f"ended with {self.code}" if self.code >= 0 else f"was killed by signal {-self.code}"
 
 
 def switch(system: str, action: str, log: Path, *, again: bool = False) -> Switched:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
-_STORE = re.compile(rb"/[A-Za-z0-9._/+-]*?/?[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]+")
+_STORE = re.compile(rb"/[A-Za-z0-9._/+-]{0,255}?/?[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]+")
 _HASH = re.compile(rb"[0-9a-df-np-sv-z]{32}-")
 _DEPTH = 6
 

@@ -256,6 +256,19 @@ async def test_going_back_leaves_alone_what_a_person_put_in_place(machine: Machi
     assert machine.running() == third
 
 
+async def test_who_cannot_list_the_units_after_going_back_has_gone_back(machine: Machine, bench: Bench) -> None:
+    """A host that runs what it ran before is `reverted`, also when nobody could say afterwards what has failed."""
+    before = machine.running()
+    await bench.waiting("job1")
+    machine.fail("switch-to-configuration", argument="test", status=1, after=2)
+    await bench.ask("revert", job="job1")
+    await bench.hangs("switch-to-configuration")
+    machine.fail("systemctl", argument="list-units", status=1, says="Failed to list units: Connection timed out\n")
+    ended = await bench.until("job1", "activate", *ENDED)
+    assert (ended["status"], machine.running()) == ("reverted", before)
+    assert "the failed units could not be read: Failed to list units: Connection timed out" in bench.log("job1")
+
+
 async def test_one_job_holds_the_host(bench: Bench) -> None:
     """While one job waits, another one is told who holds the host."""
     await bench.waiting("job1")

@@ -45,6 +45,14 @@ CROSSINGS = [
 ]  # fmt: skip
 
 
+def test_a_unit_full_of_slashes_is_read_like_any_other(tmp_path: Path) -> None:
+    """What a project writes into a unit does not keep the host busy for hours."""
+    for name in ("old", "new"):
+        (tmp_path / name / UNITS).mkdir(parents=True)
+        (tmp_path / name / UNITS / "x.service").write_text(f"[Service]\nExecStart={'/' * 100_000}\n")
+    assert hazards.databases(tmp_path / "old", tmp_path / "new") == []
+
+
 @pytest.mark.parametrize(("old", "new", "told"), CROSSINGS)
 def test_a_version_that_moves_a_database_is_told(
     tmp_path: Path, old: str, new: str, told: tuple[str, str, str, bool | None] | None

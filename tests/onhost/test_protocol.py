@@ -279,6 +279,15 @@ async def test_a_main_that_has_the_pin_already_stays(machine: Machine, bench: Be
     assert (published["main"], published["main_commit"]) == ("same", head)
 
 
+async def test_a_request_of_an_hour_that_is_still_to_come_is_not_on_its_way(bench: Bench) -> None:
+    """When the host's clock was set back since, what was asked for and never began is `lost`, as it is at any time."""
+    path = bench.state / "requests/job1.prepare.json"
+    path.write_text("{}")
+    later = time.time() + 3600
+    os.utime(path, (later, later))
+    assert (await bench.ask("state", job="job1"))["prepare"] == {"status": "lost"}
+
+
 async def test_a_build_whose_process_was_killed_is_begun_again(bench: Bench) -> None:
     """A build that was killed is `lost`, and asking again begins it anew."""
     await bench.ask("prepare", job="job1", project="hello-bot", revision="slow")

@@ -15,7 +15,7 @@ from opsbot.onhost.errors import HostError
 from opsbot.onhost.ledger import Entry, Ledger
 from opsbot.onhost.run import TIMED_OUT, must, run
 from opsbot.onhost.sections import ConfigError
-from opsbot.onhost.switch import switch
+from opsbot.onhost.switch import Switched, switch
 
 DERIVATION = f"/nix/store/{'a' * 32}-hello-bot-1.0.drv"
 
@@ -152,6 +152,32 @@ def test_the_ledger_knows_generations_by_number_and_system() -> None:
     assert again.entry(1, "/a") == first
     assert again.entry(1, "/b") is None
     assert (again.by_system("/b"), Ledger().empty) == (book.entries[1], True)
+
+
+def test_a_ledger_of_many_years_can_still_be_read(tmp_path: Path) -> None:
+    """Of very many generations the newest are kept, with as many pins as a large platform has."""
+    book, pins = Ledger(), {f"project-{number}": "0" * 40 for number in range(100)}
+    for number in range(1, 1001):
+        book = book.with_entry(Entry(generation=number, system=f"/{number}", commit="c", pins=pins))
+    files.write_json(tmp_path / "ledger.json", book.as_json())
+    read = Ledger.from_json(files.read_json(tmp_path / "ledger.json") or {})
+    assert read == book
+    assert (read.by_system("/1000"), read.by_system("/1")) == (book.entries[-1], None)
+
+
+def test_a_timer_that_cannot_be_stopped_undoes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that cannot be started when a job has ended is no error of that job's: its timer finds the end."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    arm.disarm("job1", [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(2, "ended with 2"), (-9, "was killed by signal 9"), (TIMED_OUT, "took more than 600 s and was stopped")],
+)
+def test_a_switch_that_failed_says_how(code: int, words: str) -> None:
+    """What a person reads of a switch is its exit code, its signal or its time, and no number of ours."""
+    assert Switched(code=code).end == words
 
 
 def test_a_ledger_of_the_next_version_can_be_read() -> None:
