@@ -1,6 +1,7 @@
 """What to do when the bridge says that Slack did not take a message."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from opsbot.ailments import BAD_TOKEN, LACKS_SCOPE, NO_TOKEN
@@ -58,9 +59,8 @@ def verdict(problem: str, repeats: int) -> Verdict:
         return GiveUp(advice=hint(problem) or "The command `bridge` says how the bridge is.")
     if any(code in problem for code in _TOO_LONG):
         return Shorter()
-    for code, advice in _FOR_GOOD.items():
-        if code in problem:
-            return GiveUp(advice=advice)
+    if told := _found(problem, _FOR_GOOD):
+        return GiveUp(advice=told)
     asked = _WAIT.search(problem)
     if asked is not None and any(asked.groups()):
         hours, minutes, seconds = (int(part or 0) for part in asked.groups())
@@ -70,4 +70,13 @@ def verdict(problem: str, repeats: int) -> Verdict:
 
 def hint(problem: str) -> str:
     """Return what a person can do so that a message arrives that is sent again; empty where nobody knows."""
-    return next((advice for code, advice in _MENDABLE.items() if code in problem), "")
+    return _found(problem, _MENDABLE)
+
+
+def advice(problem: str) -> str:
+    """Return what is to be said of a message that Slack did not take; empty where nobody knows."""
+    return _found(problem, _FOR_GOOD) or hint(problem)
+
+
+def _found(problem: str, sentences: Mapping[str, str]) -> str:
+    return next((sentence for code, sentence in sentences.items() if code in problem), "")

@@ -8,6 +8,7 @@ from opsbot.bridged import Portal, SlackProof
 from opsbot.errors import BridgeError, ChatUnreachableError
 from opsbot.model import SlackNews
 from opsbot.ports import Slack
+from opsbot.receipts import advice
 from opsbot.render.text import bold, lines, table, words
 from opsbot.render.times import age, duration, span
 
@@ -29,7 +30,7 @@ async def bridge(ctx: Context) -> Text:
         await _channels(slack),
         words(_tested(await slack.tested(), now)),
         words(f"last heard from there: {_when(news.heard, now)}; last message there: {_when(news.sent, now)}"),
-        words(_problem(news)) if news.problem else None,
+        words(_problem(news, wrong)) if news.problem else None,
     )
 
 
@@ -68,8 +69,13 @@ def _tested(proof: SlackProof | None, now: datetime) -> str:
     return f"✓ self-test, {when}: Slack had the message after {duration(proof.seconds)}"
 
 
-def _problem(news: SlackNews) -> str:
-    return f"The last message was not taken: `{news.problem}`; {news.waiting} wait."
+def _problem(news: SlackNews, wrong: str) -> str:
+    """Return what became of the last message; what helps is said once, if it is what helps against what is WRONG."""
+    told = advice(news.problem)
+    waiting = f"{news.waiting} {'waits' if news.waiting == 1 else 'wait'} to be sent again." if news.waiting else ""
+    return " ".join(
+        filter(None, (f"The last message was not taken: `{news.problem}`.", told if told != wrong else "", waiting))
+    )
 
 
 def _when(moment: datetime | None, now: datetime) -> str:

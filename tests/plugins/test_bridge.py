@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from opsbot.ailments import BAD_TOKEN
 from opsbot.bot import Bot
 from opsbot.bridged import Portal, SlackProof
 from opsbot.model import SlackNews
@@ -20,11 +21,11 @@ async def test_bridge_tells_how_slack_is(bench: Bench) -> None:
 
 async def test_bridge_and_status_tell_what_is_wrong(bench: Bench) -> None:
     """What keeps us from Slack, and what to do about it, is in `!bridge` and in `!status`."""
-    bench.slack.trouble = "Slack does not accept the bot token any more: run `opsbot slack login`."
+    bench.slack.trouble = BAD_TOKEN
     bench.slack.said = SlackNews(problem="invalid_auth", waiting=2)
     said = await bench.say("member", "!bridge")
     assert "✗ Slack does not accept the bot token any more" in said
-    assert "`invalid_auth`; 2 wait" in said
+    assert "`invalid_auth`. 2 wait to be sent again." in said
     assert "✗ Slack: Slack does not accept the bot token" in await bench.say("member", "!status")
 
 

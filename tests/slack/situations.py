@@ -85,6 +85,10 @@ def _slack_quiet(stage: Stage) -> None:
     slack.proof = SlackProof(at=now - timedelta(minutes=9), problem="The self-test did not reach Slack: is_archived.")
 
 
+def _put_out(stage: Stage) -> None:
+    stage.bench.slack.said = SlackNews(heard=stage.bench.clock.now(), problem="not_in_channel", waiting=0)
+
+
 def _talk(stage: Stage) -> None:
     now = stage.bench.clock.now()
     slack, ops = stage.bench.slack, Portal(room_id="!1:x", channel="C0OPS", name="#ops")
@@ -149,6 +153,7 @@ HAPPENINGS: dict[str, Happening] = {
     "the forge is back": _forge_back,
     "hello-bot does not answer": _ill,
     "Slack is not reached": _slack_quiet,
+    "the app was put out of a channel": _put_out,
     "there was talk two minutes ago": _talk,
     "hello-bot has long lines in its log": _long_lines,
     "hello-bot has said nothing": _silent,
