@@ -45,7 +45,8 @@ def decide_plan(
         return decision
     shown = ", ".join(f"`{name}`" for name in sorted(foreign)[:5])
     sentence = f"it changes more than the project's own units ({shown}): that is a change to the platform."
-    return replace(decision, reason=sentence if decision.place == BUILT_IN else f"{sentence} {decision.reason}")
+    more = "An admin may say the same." if decision.place == BUILT_IN else decision.reason
+    return replace(decision, reason=f"{sentence} {more}")
 
 
 def ask_for(

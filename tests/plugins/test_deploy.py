@@ -133,6 +133,7 @@ async def test_a_deployer_may_not_change_the_platform_with_a_project(bench: Benc
     allowed = await bench.say("admin", "!deploy hello-bot --reason sudo")
 
     assert "was not activated: it changes more than the project's own units (`etc/sudoers`)" in refused
+    assert "that is a change to the platform. An admin may say the same." in refused
     assert "runs on `ops-jrz1`" in allowed
 
 
