@@ -129,4 +129,5 @@ class SlackWatch:
         await self._site.outbox.post(Post(cause=cause, room_id=home, text=words(sentence)))
 
     def _hour(self, moment: datetime, now: datetime) -> str:
-        return clock(moment, self._site.config.zone, now)
+        config = self._site.config
+        return clock(moment, config.zone_of(config.rooms[:1]), now)

@@ -50,5 +50,5 @@ class Witness:
         if self._site.config.audit_room is not None:
             room_id = await self._site.chat.room_id(self._site.config.audit_room)
             mark = (line.hash or "")[:12]
-            text = line_text(line, self._site.config.zone)
+            text = line_text(line, self._site.config.zone_of([self._site.config.audit_room]))
             await self._site.outbox.post(Post(cause=f"audit:{line.number}:{mark}", room_id=room_id, text=text))

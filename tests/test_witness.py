@@ -7,8 +7,8 @@ from opsbot.witness import Witness
 
 
 async def test_each_line_of_the_audit_is_told_once(tmp_path: Path) -> None:
-    """A line each goes to the audit's room, in their order; after a restart none is told again."""
-    async with Bench.open(tmp_path, audit_room=ROOM) as bench:
+    """A line each goes to the audit's room, in their order and its zone; after a restart none is told again."""
+    async with Bench.open(tmp_path, audit_room=ROOM, timezones={ROOM: "Asia/Tokyo"}) as bench:
         await bench.say("member", "!deploy hello-bot")
         await bench.say("deployer", "!deploy hello-bot")
         for _ in range(2):
@@ -17,8 +17,8 @@ async def test_each_line_of_the_audit_is_told_once(tmp_path: Path) -> None:
         told = [words for key, words in bench.room.items() if key.startswith("audit:")]
 
     assert [line.partition(" ")[2].partition(": ")[0] for line in told] == [
-        "12:00:00 member (@member:example.org)",
-        "12:00:00 deployer (@deployer:example.org)",
+        "21:00:00 member (@member:example.org)",
+        "21:00:00 deployer (@deployer:example.org)",
         told[2].partition(" ")[2].partition(": ")[0],
     ]
     assert "no, this needs the level deployer" in told[0]

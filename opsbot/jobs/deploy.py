@@ -30,7 +30,7 @@ async def deploy_revision(work: Work, revision: str) -> None:
         plan = await stages.plan(work, job=on_host)
         back = job.kind is JobKind.ROLLBACK
         word = await stages.agree(work, plan, wanted=what, ref=built.get("ref"), back=back)
-        await take_turn(work, plan["moves"])
+        await take_turn(work, stages.moved(plan))
         before = await look(work)
         arguments = {"base": built["base"], **fixed["window"], **stages.bound(plan, word), **only_boot(job)}
         order = Order(part="activate", verb="activate", on_host=on_host, arguments=arguments)

@@ -88,7 +88,7 @@ async def _go_to(work: Work, wanted: Json, generations: list[Json]) -> None:
     word = await stages.agree(work, plan, wanted=what, back=back)
     if word.get("by"):
         # While somebody was asked, the host was not ours: whatever happened there, the base is compared.
-        await take_turn(work, plan["moves"])
+        await take_turn(work, stages.moved(plan))
     before = await look(work)
     arguments = {"base": base or plan["base"], "generation": number, **stages.bound(plan, word), **only_boot(job)}
     order = Order(part="activate", verb="rollback", on_host=job.id, arguments=arguments)

@@ -15,6 +15,7 @@ from opsbot.render.hazards import refusal
 from opsbot.render.jobs import commits, short, title
 from opsbot.render.plans import impact, plan_text
 from opsbot.render.text import lines, tail
+from opsbot.words import PLATFORM
 
 #: Seconds in which a host must have compared two systems; it gives itself 60.
 _READING = 90.0
@@ -156,6 +157,11 @@ async def agree(work: Work, found: Json, *, wanted: str, ref: str | None = None,
     return may
 
 
+def moved(found: Json) -> frozenset[str]:
+    """Return what a plan moves for those who keep others away: the platform, too, where it changes what is nobody's."""
+    return frozenset(found["moves"]) | ({PLATFORM.name} if found["foreign"] else frozenset())
+
+
 def bound(found: Json, word: Json) -> Json:
     """Return what binds an activation to what somebody agreed to."""
     return {"system": found["system"]} if word.get("by") else {}
@@ -167,7 +173,7 @@ async def _may(work: Work, found: Json, ref: str | None, *, back: bool) -> Json:
     decision = decide_plan(person, ask, site.config.rules, moves=found["moves"], foreign=found["foreign"])
     if not decision.allowed:
         return {"allowed": False, "reason": decision.reason}
-    against = await _in_the_way(work, found["moves"]) or (await gate(work, found["moves"]))["refused"]
+    against = await _in_the_way(work, found["moves"]) or (await gate(work, moved(found)))["refused"]
     against = against or refusal(found, back=back, options=job.options, prefix=site.config.prefix)
     return {"allowed": not against, "reason": against or decision.reason}
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from time import monotonic
 
@@ -12,6 +12,7 @@ from opsbot.errors import ChatRefusedError, ChatUnreachableError
 from opsbot.letters import Letters, Memory
 from opsbot.matrix.client import Client
 from opsbot.matrix.events import FACT_TYPES, Batch, facts_of, listing, mapping, text
+from opsbot.matrix.problems import HomeserverUnwellError
 from opsbot.matrix.settings import MatrixSettings
 from opsbot.model import Post, RoomFacts, Text
 
@@ -21,6 +22,8 @@ _ALIAS = "matrix.alias:"
 _INVITE = "matrix.invite:"
 #: Seconds between two tries to enter rooms: the first and the longest, and when all is well.
 SOON, LATE, SETTLED = 2.0, 60.0, 600.0
+#: How often the same sync is asked for because of a room that is not named and cannot be read.
+TRIES = 3
 #: Seconds between two rooms that are looked over: nobody waits for that, while somebody may wait for an answer.
 PACE = 0.02
 _ENCRYPTED = (
@@ -43,6 +46,8 @@ class Rooms:
         #: Rooms that are not named: whether the bot listens there.
         self._also: dict[str, bool] = {}
         self._portals: dict[str, Portal | None] = {}
+        #: How often the homeserver has answered without being able to tell what a room is.
+        self._unread: Counter[str] = Counter()
         self._facts: dict[str, tuple[float, RoomFacts]] = {}
         #: One question to the homeserver at a time for each room, however many wait for its answer.
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -154,8 +159,20 @@ class Rooms:
                 self._changed.set()
             if room_id not in self._also and room_id not in self._named:
                 # Now, for what was said there with the first sync is heard, too.
-                portal = self._settings.bridged.portal_of(await self.facts(room_id))
-                self._also[room_id] = portal is not None and self._settings.bridged.is_heard(portal)
+                await self._consider(room_id)
+
+    async def _consider(self, room_id: str) -> None:
+        """Decide whether to listen in a room that is not named; what cannot be read there keeps nobody else waiting."""
+        try:
+            portal = self._settings.bridged.portal_of(await self.facts(room_id))
+        except (HomeserverUnwellError, ChatRefusedError) as problem:
+            self._unread[room_id] += 1
+            if self._unread[room_id] < TRIES:
+                raise
+            self._say_once(f"{room_id} cannot be read, and nothing is heard from there meanwhile: {problem}")
+        else:
+            del self._unread[room_id]
+            self._also[room_id] = portal is not None and self._settings.bridged.is_heard(portal)
 
     async def _invited(self, room_id: str, inviter: str) -> None:
         if inviter in self._settings.inviters:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, insert, literal_co
 from opsbot.model import Job, Json, Outcome
 from opsbot.store.database import Database
 from opsbot.store.schema import audit
-from opsbot.store.texts import masked
+from opsbot.store.texts import clean, masked
 from opsbot.testimony import AuditEntry, AuditLine, Verdict
 
 #: What the first line is bound to.
@@ -99,6 +99,8 @@ _NEWEST = select(audit.c.hash).where(audit.c.hash.is_not(None)).order_by(audit.c
 
 def _append(connection: Connection, *, at: datetime, more: Mapping[str, Json], **fields: Any) -> None:
     fields, more = masked(connection, fields), masked(connection, dict(more))
+    # A host may say anything, and no end of a job may be lost for it.
+    fields = {key: clean(one) if isinstance(one, str) else one for key, one in fields.items()}
     values = fields | {"at": at.astimezone(UTC).replace(tzinfo=None), "more": json.dumps(more, sort_keys=True)}
     before = connection.execute(_NEWEST).scalar_one_or_none() or GENESIS
     connection.execute(insert(audit), values | {"hash": line_hash(before, values)})

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, func, select, text, update
 
 from opsbot.letters import POSITION
 from opsbot.model import Job, Outcome, Post
+from opsbot.store.audit import record_end
 from opsbot.store.database import Database
 from opsbot.store.inbox import POSITION_AT, forget_before
 from opsbot.store.memory import drop, get, put
@@ -80,8 +81,9 @@ def _forget(connection: Connection, moment: datetime, headline: Callable[[Job], 
     connection.execute(delete(outbox).where(outbox.c.state == State.WAITING))
     for job in open_jobs(connection):
         details = {**(job.details or {}), "headline": headline(job)}
-        ended = {"outcome": Outcome.BROKEN, "ended_at": naive, "details": details}
+        ended = {"outcome": Outcome.BROKEN, "stage": "ended", "ended_at": naive, "details": details}
         connection.execute(update(jobs).where(jobs.c.id == job.id).values(**ended))
+        record_end(connection, job, Outcome.BROKEN, details, moment)
     _leave_numbers_out(connection)
 
 

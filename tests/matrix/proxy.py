@@ -43,6 +43,8 @@ class Proxy:
         self.conduwuit = False
         #: Rooms that are left out of syncs, as conduwuit does with those that it fails to read.
         self.skipped: set[str] = set()
+        #: Rooms of which it cannot read the state.
+        self.unreadable: set[str] = set()
         #: The positions of the homeserver behind, in the order in which they were given away.
         self._positions: list[str] = []
         #: The paths that were asked for, less the text that is always there.
@@ -84,6 +86,8 @@ class Proxy:
         if mood in (Mood.WELL, Mood.TRUNCATED, Mood.DEAF):
             status, body = await self._pass_on(request)
         self._note(request)
+        if any(request.path.endswith(f"/rooms/{room_id}/state") for room_id in self.unreadable):
+            mood = Mood.FAILING
         match mood:
             case Mood.WELL:
                 return web.Response(body=body, status=status, content_type="application/json")

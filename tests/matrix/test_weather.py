@@ -7,7 +7,7 @@ from opsbot.errors import ChatUnreachableError
 from opsbot.matrix.patience import AWAY, UNWELL, alive, pause, rest
 from opsbot.matrix.problems import HomeserverUnwellError, TokenRefusedError
 from tests.matrix.bot import running
-from tests.matrix.conftest import Place
+from tests.matrix.conftest import Place, until
 from tests.matrix.proxy import Mood, Proxy
 
 BAD = [mood for mood in Mood if mood is not Mood.WELL]
@@ -52,6 +52,18 @@ async def test_the_loop_shows_that_it_lives(place: Place, proxy: Proxy) -> None:
             await asyncio.sleep(0.05)
 
 
+async def test_a_room_that_cannot_be_read_silences_no_other(place: Place, proxy: Proxy) -> None:
+    """A homeserver that fails at one room's state is asked a few times; then the other rooms are heard again."""
+    other = await place.ada.create_room(place.bot_id)
+    settings = replace(place.through(proxy), inviters=frozenset({place.ada.user_id}))
+    async with running(place.folder, settings) as bot:
+        await until(lambda: place.bot_is_in(other))
+        proxy.unreadable.add(other)
+        await place.ada.set_state(other, "m.bridge", {}, key="test.local/slack")
+        await place.ada.say(place.room_id, "!hello")
+        await bot.heard("!hello")
+
+
 async def test_the_room_of_a_homeserver_that_is_away_is_unknown(place: Place, proxy: Proxy) -> None:
     """When nobody can tell what a room is, nobody claims to know."""
     async with running(place.folder, place.through(proxy)) as bot:
@@ -64,7 +76,7 @@ async def test_the_room_of_a_homeserver_that_is_away_is_unknown(place: Place, pr
 
 
 def test_pauses_grow_and_stop_growing() -> None:
-    """Pauses grow to two seconds when nobody answers, and to ten when the answers are errors."""
+    """Pauses grow to one second when nobody answers, and to ten when the answers are errors."""
     away = ChatUnreachableError()
     assert pause(1, away) <= 0.2
     assert all(AWAY / 2 <= pause(failures, away) <= AWAY for failures in (5, 50, 5000))

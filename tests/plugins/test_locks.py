@@ -9,6 +9,7 @@ TEAM = {
     name: {"level": level, "accounts": [f"@{name}:example.org"], **more}
     for name, level, more in (
         ("admin", "admin", {}),
+        ("chief", "admin", {}),
         ("deployer", "deployer", {}),
         ("second", "deployer", {}),
         ("narrow", "deployer", {"projects": ["web-shop"]}),
@@ -189,6 +190,18 @@ async def test_the_platform_does_not_move_what_is_locked(bench: Bench) -> None:
 
     assert "platform main was not built: `hello-bot` is locked by second since 12:00 (just now): careful." in answer
     assert [verb for verb, _ in bench.host.asked if verb == "plan"] == []
+
+
+async def test_what_changes_the_platform_stops_at_its_lock(bench: Bench) -> None:
+    """A deploy of a project that changes more than its own units stops at the lock of the platform."""
+    await bench.say("chief", "!lock platform moving the database")
+    bench.host.plan["foreign"] = ["nginx.service"]
+    said = await bench.say("admin", "!deploy hello-bot")
+    assert "was not activated: `platform` is locked by chief since 12:00 (just now): moving the database." in said
+    assert bench.host.activations == []
+
+    bench.host.plan["foreign"] = []
+    assert "runs on `ops-jrz1`" in await bench.say("deployer", "!deploy hello-bot")
 
 
 async def test_a_dry_run_shows_the_plan_and_the_lock(bench: Bench) -> None:

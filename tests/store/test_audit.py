@@ -91,6 +91,15 @@ async def test_a_refusal_is_a_line_too(database: Database) -> None:
     assert (line.allowed, line.job_id) == (False, None)
 
 
+async def test_no_words_of_a_host_keep_an_end_from_its_line(database: Database) -> None:
+    """What no database takes, NUL and half a character, is left out of a line; the job ends as it did."""
+    job = await ask(database, "$1")
+    assert job is not None
+    assert await Ledger(database).end(job.id, Outcome.FAILED, [], {"headline": "it said \0\ud800 and died"})
+    assert (await Audit(database).of_job(job.id))[-1].reason == "it said ? and died"
+    assert await Audit(database).broken_at() is None
+
+
 async def test_a_whole_chain_holds(database: Database) -> None:
     """Lines that nobody has touched follow from one another."""
     assert await Audit(database).broken_at() is None

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from opsbot.model import Job, Post, Text
 from opsbot.store.address import Place, place
+from opsbot.store.audit import Audit
 from opsbot.store.backup import BackupError, back_up, backed_up_at, put_back
 from opsbot.store.database import Database
 from opsbot.store.inbox import Inbox
@@ -222,6 +223,8 @@ async def test_a_restored_bot_does_nothing_again(where: Place) -> None:
         ended = await ledger.job("1")
         assert ended is not None
         assert (ended.outcome, ended.details["headline"]) == ("broken", "nobody follows it")
+        [line] = await Audit(database).of_job(ended.id)
+        assert (line.kind, line.more["outcome"], line.reason) == ("end", "broken", "nobody follows it")
         assert await restored_at(database) == LATER
 
 
