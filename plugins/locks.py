@@ -10,7 +10,7 @@ from opsbot.render.jobs import summary, title
 from opsbot.render.text import lines, one_line, words
 from opsbot.render.times import age, clock
 from opsbot.rules import Ask
-from opsbot.words import DEFAULT_PLACE, PLATFORM, Place
+from opsbot.words import DEFAULT_PLACE, PLATFORM, Place, Project
 
 
 @command(needs="deployer")
@@ -119,7 +119,7 @@ async def _yours(ctx: Context, opened: list[Job]) -> Text | None:
     standing = await site.ledger.locks()
     busy = {one.host for one in opened if not one.dry_run and Request.of(one) is None}
     free = []
-    for name in (*site.config.projects, PLATFORM.name):
+    for name in (name for name in (*site.config.projects, PLATFORM.name) if site.homes[name]):
         host = site.homes[name]
         locked = any(one.host == host and one.project in ("", name) and one.by != ctx.person.name for one in standing)
         closed = any(site.config.calendar.against(host, [name], now))
@@ -137,7 +137,7 @@ def _where(ctx: Context, place: Place) -> tuple[str, str]:
     """Return the host that is meant, and the project, or none for the whole host."""
     projects = (*ctx.site.config.projects, PLATFORM.name)
     if place.name in projects:
-        return ctx.site.homes[place.name], place.name
+        return ctx.site.host_of(Project(place.name)), place.name
     return place.name or ctx.site.host_of(None), ""
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from opsbot.testing import Bench
+from opsbot.testing.configuration import configuration
 
 TEAM = {
     name: {"level": level, "accounts": [f"@{name}:example.org"], **more}
@@ -50,6 +51,15 @@ async def test_a_host_is_locked_as_a_whole(bench: Bench) -> None:
     for words in ("hello-bot", "web-shop", "platform"):
         assert "`ops-jrz1` is locked by deployer" in await bench.say("admin", f"!deploy {words}")
     assert bench.host.activations == []
+
+
+async def test_the_platform_of_no_host_is_not_locked(tmp_path: Path) -> None:
+    """Where no host is the default, nobody can lock the platform or deploy it, and nobody is told otherwise."""
+    host = configuration().hosts["ops-jrz1"].model_dump()
+    async with Bench.open(tmp_path, people=TEAM, hosts={"ops-jrz1": host, "ops-jrz2": host}) as bench:
+        assert "none is marked as the default" in await bench.say("admin", "!lock platform careful")
+        assert "You can deploy: hello-bot, web-shop." in await bench.say("admin", "!locks")
+        assert await bench.site.ledger.locks() == []
 
 
 async def test_a_word_that_is_nearly_a_name_is_no_reason(bench: Bench) -> None:
