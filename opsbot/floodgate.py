@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 from opsbot.errors import RefusedError, UsageError
 from opsbot.happened import PassedOver, TooMuch
-from opsbot.limits import URGENT, Limits, Once, Rate, is_urgent
+from opsbot.limits import URGENT, Limits, Once, Rate, is_urgent, keep
 from opsbot.model import Job, Level, Message, Person
 from opsbot.site import Site
 from opsbot.turn import NotForUsError, Turn
+
+_NEVER = (0.0, 0.0, TooMuch.PERSON, "")
 
 
 class Floodgate:
@@ -20,8 +22,8 @@ class Floodgate:
         limits = self._limits
         self._person, self._room, self._strangers = Rate(limits.person), Rate(limits.room), Rate(limits.strangers)
         self._told = Once()
-        #: Accounts and rooms of which nothing is taken until a time, and why.
-        self._muted: dict[str, tuple[float, TooMuch, str]] = {}
+        #: Accounts and rooms of which nothing is taken from a time to another, and why.
+        self._muted: dict[str, tuple[float, float, TooMuch, str]] = {}
         #: Whose command each event is that is at work, and whose job each is that is about to be opened.
         self._at_work: dict[str, str] = {}
         self._opened: dict[str, str] = {}
@@ -39,9 +41,9 @@ class Floodgate:
         if command in URGENT:
             return False  # who says it is not known yet
         for key in (message.sender, message.room_id):
-            muted = self._muted.get(key)
-            if muted is not None and self._now < muted[0]:
-                _, why, told = muted
+            began, ends, why, told = self._muted.get(key, _NEVER)
+            # A clock that is set back mutes nobody for longer.
+            if began <= self._now < ends:
                 self._told.first(told, self._now)
                 self._site.tell(PassedOver(why=why))
                 return True
@@ -54,7 +56,8 @@ class Floodgate:
             return
         for why, key, muted, wait, sentence in self._overs(turn):
             if muted:
-                self._muted[muted] = (self._now + wait, why, key)
+                self._muted.pop(muted, None)
+                keep(self._muted, muted, (self._now, self._now + wait, why, key))
             self._pass_over(why, key, sentence, turn.person)
         self._at_work[turn.message.event_id] = _who(turn)
         if len(turn.rest) > self._limits.characters:

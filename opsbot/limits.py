@@ -50,7 +50,7 @@ class Rate:
         left, last = self._left.pop(key, (float(self.minute), now))
         left = min(left + max(now - last, 0.0) * self.minute / _MINUTE, float(self.minute))
         enough = left >= 1.0
-        _keep(self._left, key, (left - 1.0 if enough else left, now))
+        keep(self._left, key, (left - 1.0 if enough else left, now))
         return 0.0 if enough else (1.0 - left) * _MINUTE / self.minute
 
 
@@ -63,11 +63,12 @@ class Once:
     def first(self, key: str, now: float) -> bool:
         """Note that it happened, NOW in Unix seconds; tell whether it is to be said."""
         last = self._last.pop(key, None)
-        _keep(self._last, key, now)
+        keep(self._last, key, now)
         return last is None or now - last > _CALM
 
 
-def _keep(kept: dict[str, T], key: str, value: T) -> None:
+def keep(kept: dict[str, T], key: str, value: T) -> None:
+    """Keep one more in mind, and forget the oldest for it when there are too many."""
     if len(kept) >= _KEPT:
         del kept[next(iter(kept))]
     kept[key] = value

@@ -11,11 +11,11 @@ from tests.plugins.test_limits import SLOW
 
 
 @asynccontextmanager
-async def at_work(bench: Bench, *said: str) -> AsyncIterator[None]:
+async def at_work(bench: Bench, *said: str, mark: str = "said") -> AsyncIterator[None]:
     """Let somebody say things that come in one sync, and the bot take them out of its inbox."""
     messages = [
         Message(
-            event_id=f"$said{number}",
+            event_id=f"${mark}{number}",
             room_id=ROOM,
             sender="@deployer:example.org",
             body=words,
@@ -65,3 +65,15 @@ async def test_what_takes_its_time_holds_up_nobody(tmp_path: Path) -> None:
 
         assert bench.room["answer:$said0"] == "done"
         assert bench.room["answer:$said2"].startswith("`hello-bot` is free of your lock")
+
+
+async def test_a_clock_that_is_set_back_mutes_nobody_for_longer(tmp_path: Path) -> None:
+    """Who said too much is heard again after a minute, though the clock went back by an hour meanwhile."""
+    async with Bench.open(tmp_path, limits={"person": 1}) as bench:
+        for mark, passed in (("first", -3600), ("second", 61), ("third", 0)):
+            async with at_work(bench, "!hello", "!hello", mark=mark):
+                await emptied(bench)
+            bench.clock.pass_time(passed)
+        await bench.settle()
+
+        assert bench.room["answer:$third0"] == "Hello, world!"
