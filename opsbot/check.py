@@ -13,6 +13,7 @@ from opsbot.credentials import Credentials, unheard
 from opsbot.errors import ChatRefusedError, ChatUnreachableError, ConfigError, ForgeError, OpsbotError
 from opsbot.hooks import SHORTEST
 from opsbot.matrix.client import Client
+from opsbot.matrix.events import listing, mapping, text
 from opsbot.matrix.problems import AnswerError, TokenRefusedError
 from opsbot.model import Json
 from opsbot.onhost import PROTOCOL
@@ -133,7 +134,7 @@ async def _host(name: str, config: Config, credentials: Credentials) -> AsyncIte
     except OpsbotError as error:
         yield fails(what, error)
     else:
-        for line in _facts(what, name, config, facts):
+        for line in _facts(what, name, config, mapping(facts)):
             yield line
     finally:
         await host.close()
@@ -197,22 +198,22 @@ async def _homeserver(config: Config, credentials: Credentials) -> AsyncIterator
 async def _enter(client: Client, config: Config, token: str) -> Line:
     wanted = config.homeserver
     if not token:
-        flows = (await client.ask("GET", "login")).get("flows", [])
-        if any(flow.get("type") == "m.login.password" for flow in flows):
+        flows = listing(mapping(await client.ask("GET", "login")).get("flows"))
+        if any(mapping(flow).get("type") == "m.login.password" for flow in flows):
             return Line(what="homeserver", sentence="takes passwords; not tried, for each login makes a device.")
         return fails("homeserver", "takes no passwords; give the bot a token_file.")
     client.log_in(user_id=wanted.user, token=token)
-    me = (await client.ask("GET", "account", "whoami")).get("user_id")
+    me = text(mapping(await client.ask("GET", "account", "whoami")).get("user_id")) or "nobody"
     if me != wanted.user:
         return fails("homeserver", f"the token is that of {me}, but homeserver.user is {wanted.user}.")
     return Line(what="homeserver", sentence=f"{wanted.url} knows the bot as {me}.")
 
 
 async def _rooms(client: Client, config: Config, token: str) -> list[Line]:
-    joined = (await client.ask("GET", "joined_rooms")).get("joined_rooms", [])
+    joined = listing(mapping(await client.ask("GET", "joined_rooms")).get("joined_rooms"))
     nothing = {"timeline": {"limit": 0}, "state": {"types": []}}
     news = await client.ask("GET", "sync", query={"timeout": 0, "filter": json.dumps({"room": nothing})})
-    invited = news.get("rooms", {}).get("invite", {})
+    invited = mapping(mapping(mapping(news).get("rooms")).get("invite"))
     return [await _room(client, name, token, joined=joined, invited=invited) for name in config.rooms]
 
 
@@ -220,7 +221,7 @@ async def _room(client: Client, name: str, token: str, *, joined: Collection[str
     what, room_id = f"room {name}", name
     try:
         if name.startswith("#"):
-            room_id = (await client.ask("GET", "directory", "room", name)).get("room_id", "")
+            room_id = text(mapping(await client.ask("GET", "directory", "room", name)).get("room_id"))
     except AnswerError:
         return fails(what, "there is no room of this name; give the alias to a room, or correct it.")
     if room_id in joined:

@@ -17,6 +17,7 @@ from opsbot import __version__
 from opsbot.check import check
 from opsbot.demo.homeserver import Homeserver
 from tests.forgejo import TOKEN, FakeForgejo
+from tests.matrix.proxy import Mood, Proxy
 from tests.postgres import PASSWORD, Postgres
 from tests.sshd import Sshd, keygen
 
@@ -300,6 +301,11 @@ async def test_a_homeserver_that_does_not_know_the_bot(world: World) -> None:
     assert await world.fails() == [
         "homeserver: does not accept the access token; make another, and put it into the credential."
     ]
+    async with Proxy(world.homeserver.url) as proxy:
+        proxy.mood = Mood.SENSELESS
+        other_program = world.config["homeserver"] | {"url": proxy.url}
+        [nobody] = await world.fails(homeserver=other_program)
+        assert nobody == f"homeserver: the token is that of nobody, but homeserver.user is {user}."
     away = world.config["homeserver"] | {"url": "http://127.0.0.1:1"}
     [unreachable] = await world.fails(homeserver=away)
     assert unreachable.startswith("homeserver: The homeserver cannot be reached")
