@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Collection
 
+from opsbot.answers import PROTOCOL
 from opsbot.errors import OpsbotError, UsageError
 from opsbot.model import Json, Probe
 from opsbot.site import Site
@@ -94,7 +95,18 @@ async def _host(site: Site, name: str, services: Collection[str], within: float)
         _answer(host.ask("facts", {"units": units}, within=within), within),
         _answer(host.ask("newest", within=within), within),
     )
+    facts, problem = (None, problem) if problem else _understood(facts)
     return HostStatus(name=name, facts=facts, problem=problem, newest=newest, newest_problem=newest_problem)
+
+
+def _understood(facts: Json) -> tuple[Json, str]:
+    """Return facts that this bot can read, or the sentence about a helper of another version."""
+    if not isinstance(facts, dict):
+        return None, "opsbot-host there answers what this bot does not understand."
+    spoken = facts.get("protocol", PROTOCOL)
+    if spoken != PROTOCOL:
+        return None, f"opsbot-host there speaks version {spoken} of the protocol, and this bot {PROTOCOL}."
+    return facts, ""
 
 
 async def _answer(asked: Awaitable[Json], within: float) -> tuple[Json, str]:

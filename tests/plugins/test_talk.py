@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from opsbot.errors import ChatUnreachableError
-from opsbot.model import Message
+from opsbot.model import Json, Message
 from opsbot.testing import Bench
 from opsbot.testing.bench import ROOM
 
@@ -95,6 +95,23 @@ async def test_whoami_names_the_person_not_the_account(bench: Bench) -> None:
     assert "You are member, member" in answer
     assert "status" in answer
     assert "deploy" not in answer
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ({"version": "9.0", "protocol": 2}, "opsbot-host there speaks version 2 of the protocol, and this bot 1."),
+        (None, "opsbot-host there answers what this bot does not understand."),
+    ],
+)
+async def test_status_says_that_a_host_is_of_another_version(bench: Bench, facts: Json, sentence: str) -> None:
+    """A host whose helper this bot does not understand is said so, and all else is shown."""
+    bench.host.says["facts"] = facts
+
+    answer = await bench.say("member", "!status")
+
+    assert f"✗ cannot be asked: {sentence}" in answer
+    assert "1.2.3" in answer
 
 
 async def test_status_says_what_could_not_be_asked(bench: Bench) -> None:
