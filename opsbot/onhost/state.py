@@ -108,6 +108,9 @@ def holder(config: Config) -> str | None:
     state = activation(config, job) if isinstance(job, str) else None
     if state is None or state["status"] in ENDED or rebooted(config, state):
         return None
+    # What was to be proved after a reboot is so no longer when a person has made another system the default.
+    if state.get("boot") and state["status"] in _UNPROVED and staged(config) is None:
+        return None
     return str(job)
 
 

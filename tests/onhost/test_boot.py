@@ -225,3 +225,18 @@ async def test_a_commit_that_fails_leaves_what_waits_for_a_reboot_the_default(ma
     assert machine.running() == before
     assert bench.default() == machine.layout.boot_default.readlink() == Path(waits["system"])
     assert (await bench.ask("facts"))["staged"]["job"] == "job1"
+
+
+async def test_a_proof_that_a_person_has_overtaken_holds_nobody_up(machine: Machine, bench: Bench) -> None:
+    """A proof that was cut off, of what a person has made the default no longer, does not keep the host for itself."""
+    await _staged(machine, bench)
+    await machine.reboot()
+    await bench.ask("prove", job="job1")
+    await bench.until("job1", "activate", "waiting")
+    os.kill(await bench.pid(UNIT), signal.SIGKILL)
+    await bench.until("job1", "activate", "lost")
+    assert (await bench.ask("facts"))["job"] == "job1"
+    profile = machine.layout.profile
+    profile.unlink()
+    profile.symlink_to(f"{profile.name}-31-link")
+    assert (await bench.ask("facts"))["job"] is None
