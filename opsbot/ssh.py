@@ -20,7 +20,7 @@ CONNECT = 10.0
 #: OpenSSH refuses the eleventh channel of a connection; four are left for those that a busy host has not yet let go.
 CHANNELS = 6
 LONGEST_ANSWER = 1024 * 1024
-LONGEST_LINE = 64 * 1024
+_PIECE = 64 * 1024
 LONGEST_COMPLAINT = 4096
 _ALGORITHMS = ("ssh-ed25519", *(f"ecdsa-sha2-nistp{size}" for size in (256, 384, 521)), "rsa-sha2-512", "rsa-sha2-256")
 
@@ -216,18 +216,19 @@ class _Channel:
 
     async def line(self) -> dict[str, Json]:
         """Return what the next line says."""
-        while (end := self._buffer.find(b"\n")) < 0 and len(self._buffer) <= LONGEST_LINE:
+        # The last line of a log is an answer, and may be as long as one.
+        while (end := self._buffer.find(b"\n")) < 0 and len(self._buffer) <= LONGEST_ANSWER:
             if not await self._read():
                 return await self._parsed(bytes(self._buffer))
-        if not 0 <= end <= LONGEST_LINE:
-            raise HostError(f"{self._host} sent a line of more than {LONGEST_LINE // 1024} KiB.", code="too-long")
+        if not 0 <= end <= LONGEST_ANSWER:
+            raise HostError(f"{self._host} sent a line of more than {LONGEST_ANSWER // 1024} KiB.", code="too-long")
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         return await self._parsed(line)
 
     async def _read(self) -> bool:
         try:
-            chunk = await self._process.stdout.read(LONGEST_LINE)
+            chunk = await self._process.stdout.read(_PIECE)
         except (asyncssh.Error, OSError) as error:
             raise answers.lost(self._host, f"the connection was lost ({answers.reason(error)})") from None
         self._buffer += chunk

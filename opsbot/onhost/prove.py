@@ -14,6 +14,9 @@ from opsbot.onhost.services import Service
 _PAUSE = 0.5
 #: Rounds in a row that must be well: a service that dies at once is well for a moment.
 _ROUNDS = 2
+#: Units whose last words are kept, and characters of each line: the bot must be able to read how a job ended.
+_SHOWN = 20
+_WIDTH = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +130,9 @@ def prove(
 
 
 def last_words(units: Sequence[str], count: int = 20) -> list[dict[str, Any]]:
-    """Return the last journal lines of units, for the message that says what went wrong."""
+    """Return the last journal lines of units, for the message that says what went wrong; of very many, of the first."""
     words = []
-    for unit in units:
+    for unit in units[:_SHOWN]:
         with suppress(HostError):
-            words.append({"unit": unit, "lines": systemd.lines(unit, count)})
+            words.append({"unit": unit, "lines": [line[:_WIDTH] for line in systemd.lines(unit, count)]})
     return words

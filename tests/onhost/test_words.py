@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from opsbot.onhost import arm, facts, files, follow, git, nix, systemd
+from opsbot.onhost import arm, facts, files, follow, git, nix, prove, systemd
 from opsbot.onhost.config import parse
 from opsbot.onhost.errors import HostError
 from opsbot.onhost.ledger import Entry, Ledger
 from opsbot.onhost.run import TIMED_OUT, must, run
 from opsbot.onhost.sections import ConfigError
 from opsbot.onhost.switch import Switched, switch
+from opsbot.ssh import LONGEST_ANSWER
 
 DERIVATION = f"/nix/store/{'a' * 32}-hello-bot-1.0.drv"
 
@@ -163,6 +164,21 @@ def test_a_ledger_of_many_years_can_still_be_read(tmp_path: Path) -> None:
     read = Ledger.from_json(files.read_json(tmp_path / "ledger.json") or {})
     assert read == book
     assert (read.by_system("/1000"), read.by_system("/1")) == (book.entries[-1], None)
+
+
+def test_the_words_of_very_many_failed_units_fit_into_an_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many units fail, and however much they say in a line, the bot can still be told how a job ended."""
+    (tmp_path / "journalctl").write_text(
+        "#!/bin/sh\nfor n in 1 2 3 4 5 6 7 8 9 10 11 12; do printf '%02000d\\n' 0; done\n"
+    )
+    (tmp_path / "journalctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    words = prove.last_words([f"unit{number}.service" for number in range(100)])
+    assert words[0]["unit"] == "unit0.service"
+    assert len(words[0]["lines"]) == 12
+    assert len(json.dumps(words)) < LONGEST_ANSWER / 6
 
 
 def test_a_timer_that_cannot_be_stopped_undoes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

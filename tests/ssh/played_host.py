@@ -30,6 +30,9 @@ def follow(arguments: dict[str, Any]) -> None:
             end({"job": arguments["job"]})
         case "refused":
             say({"ok": False, "error": {"code": "unknown", "message": "There is no such job."}})
+        case "laden":
+            say({"offset": 0, "next": 1, "text": "x"})
+            end({"job": arguments["job"], "words": "x" * 500_000})
         case "endless":
             while True:
                 say({"beat": time.time()})
