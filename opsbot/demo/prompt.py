@@ -6,10 +6,11 @@ import sys
 from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 
+from opsbot.demo.asides import follow
 from opsbot.demo.conversation import Conversation, Exchange
 from opsbot.demo.homeserver import Homeserver
 from opsbot.demo.projects import Projects
-from opsbot.demo.script import shown
+from opsbot.demo.script import shown, spoken
 from opsbot.demo.speaker import SpeakerError
 from opsbot.demo.stage import TEAM, Stage
 from opsbot.demo.terminal import folded
@@ -70,7 +71,7 @@ class Prompt:
         """Take lines until Ctrl-D; return 0."""
         sys.stdout.write(WELCOME.format(team=", ".join(TEAM)) + "\n")
         with patch_stdout():
-            tasks: set[asyncio.Task[None]] = set()
+            tasks = {asyncio.create_task(follow(self._stage, _told))}
             while (line := await self._line()) not in _END:
                 if line.startswith("/"):
                     self._order(line)
@@ -140,6 +141,10 @@ class Prompt:
         elif not self._knows:
             self._knows = True
             _print(_TO_NOBODY)
+
+
+def _told(body: str) -> None:
+    _print(spoken(body))
 
 
 def _print(words: str) -> None:

@@ -30,8 +30,12 @@ def read(path: Path) -> list[tuple[str, str]]:
 
 def shown(exchange: Exchange) -> str:
     """Show answers as they stand in the room, each line after the first moved below the first."""
-    blocks = [line.body.replace("\n", "\n        ") for line in (*exchange.answers, *exchange.told)]
-    return "\n".join(f"opsbot> {block}" for block in blocks)
+    return "\n".join(spoken(line.body) for line in (*exchange.answers, *exchange.told))
+
+
+def spoken(body: str) -> str:
+    """Show what the bot has said."""
+    return "opsbot> " + body.replace("\n", "\n        ")
 
 
 async def play(conversation: Conversation, script: list[tuple[str, str]]) -> int:
