@@ -18,6 +18,8 @@ LONGEST = 300.0
 #: Seconds that a command has to itself before the next one of the same account begins: most take less. What takes more
 #: waits for something, and holds up nobody.
 ALONE = 1.0
+#: Commands of one account that have so much; those behind them have less and less: a flood is soon seen through.
+BREATH = 5
 #: Seconds until a message is tried again that came when the homeserver had gone.
 _PATIENCE = 2
 
@@ -25,14 +27,16 @@ _PATIENCE = 2
 class _Place:
     """How far a command is, for the one behind it."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: "_Place | None") -> None:
+        #: Its place among what the account has said without a pause, from 1.
+        self.number: int = 1 if before is None else before.number + 1
         self.begun, self.over = asyncio.Event(), asyncio.Event()
 
     async def left(self) -> None:
         """Wait until it is over, or has had its time."""
         await self.begun.wait()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ALONE):
+            async with asyncio.timeout(ALONE / max(self.number - BREATH, 1)):
                 await self.over.wait()
 
 
@@ -90,8 +94,8 @@ class Intake:
                 continue
             if self._calls(message):
                 self._running.add(message.event_id)
-                before, mine = self._newest.get(message.sender), _Place()
-                self._newest[message.sender] = mine
+                before = self._newest.get(message.sender)
+                mine = self._newest[message.sender] = _Place(before)
                 tasks.create_task(self._in_turn(message, before, mine))
             else:
                 talk.append(message.event_id)
