@@ -34,9 +34,9 @@ async def login(new: Crossing, *arguments: str) -> tuple[int, str]:
 
 
 async def checked(new: Crossing) -> list[str]:
-    """Return what `opsbot check` says of Slack."""
+    """Return what `opsbot check` says of the bridge's login; the self-test's channel has no room here."""
     lines = [line async for line in check(new.config_file, os.environ)]
-    return [str(line) for line in lines if line.what == "slack"]
+    return [str(line) for line in lines if line.what == "slack" and "The self-test has no room" not in line.sentence]
 
 
 async def test_the_manifest_is_what_slack_takes() -> None:
