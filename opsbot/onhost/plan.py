@@ -1,7 +1,7 @@
 """What activating a system would change, by reading: nothing of the new system runs."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,11 @@ def plan(config: Config, job: str | None, generation: int | None) -> dict[str, A
     return {**read, "commits": result["commits"], "moves": moved}
 
 
+def _as_text(names: Iterable[str]) -> list[str]:
+    """Return names of files as text that can be sent on: they may be any bytes."""
+    return [os.fsencode(name).decode("utf-8", "replace") for name in names]
+
+
 def _read(config: Config, base: str, system: str, own: Collection[str]) -> dict[str, Any]:
     old, new, booted = Path(base), Path(system), Path(real(config.booted))
     if not (old.is_dir() and new.is_dir()):
@@ -94,9 +99,9 @@ def _read(config: Config, base: str, system: str, own: Collection[str]) -> dict[
         "base": base,
         "closure": closure,
         "units": {name: list(getattr(effects, name)) for name in ("stop", "start", "restart", "reload")},
-        "touched": sorted(touched(old, new, effects)),
+        "touched": _as_text(sorted(touched(old, new, effects))),
         "own": [name for name in differ if name in own],
-        "foreign": [name for name in differ if name not in own],
+        "foreign": _as_text(name for name in differ if name not in own),
         "kernel_changed": kernel,
         "reboot_needed": booted.is_dir() and trees.kernel_changed(booted, new),
         "hazards": [hazard.as_json() for hazard in (*hazards.databases(old, new), *hazards.kernel(booted, new))],

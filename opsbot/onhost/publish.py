@@ -103,8 +103,8 @@ class Publication:
 
     def _moved_on(self) -> bool:
         """Say whether the project has been moved since: main must not go back to this job's pin."""
-        project, running = self.done["project"], real(self.config.profile)
-        now = pins_of(self.config, commit_of_running(self.config), running)
+        project, default = self.done["project"], real(self.config.profile)
+        now = pins_of(self.config, commit_of_running(self.config), default)
         return bool(now.get(project) != self.done["pins"].get(project))
 
     def _onto_main(self) -> dict[str, Any]:

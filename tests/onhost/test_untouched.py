@@ -1,3 +1,5 @@
+import json
+import os
 from pathlib import Path
 
 from opsbot.standin.machine import Machine
@@ -57,3 +59,13 @@ async def test_the_name_of_a_unit_is_no_option(bench: Bench) -> None:
         (units / name).write_text("[Unit]\n")
     plan = await bench.ask("plan", job="job1")
     assert {"-.mount", "--host=elsewhere.service"} <= set(plan["foreign"])
+
+
+async def test_a_file_whose_name_is_no_text_can_be_told(bench: Bench) -> None:
+    """A name of a built system that is not UTF-8 is told with marks in place of what cannot be read."""
+    built = await bench.prepare("job1")
+    etc = Path(built["system"]) / "etc"
+    (etc / os.fsdecode(b"caf\xe9")).write_text("x")
+    (said,) = await bench.lines("plan", b'{"job": "job1"}')
+    assert "etc/caf\ufffd" in said["result"]["foreign"]
+    json.dumps(said, ensure_ascii=False).encode()
