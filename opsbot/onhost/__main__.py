@@ -159,6 +159,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the helper; exit 0 when it did what it was asked, 1 with a sentence when not."""
     arguments = _arguments(sys.argv[1:] if argv is None else argv)
     os.environ.setdefault("PATH", _PATH)
+    # What root writes is read by the others, whatever a person at the console is used to.
+    os.umask(0o022)
     if arguments.command == "ssh":
         return ssh(arguments.config)
     # An exception, so that the commands that run are ended with us.

@@ -220,6 +220,8 @@ def activate(config: Config, job: str, parse: Callable[[str, dict[str, Any]], di
             return
         try:
             work = _admit(record, said[0], parse(*said), free=mine)
+            # Before the look around, which may take long: by this it is seen that the job is at work.
+            files.write_json(folders(config).holder, {"job": job})
             fields = work.check()
             work.keep()
         except HostError as error:
@@ -227,12 +229,13 @@ def activate(config: Config, job: str, parse: Callable[[str, dict[str, Any]], di
             arm.let_go(record.folder)
             record.create("refused", error=error.as_json())
             return
-        files.write_json(folders(config).holder, {"job": job})
         sweep(config, job)
         work.go(fields)
 
 
 def _admit(record: Record, verb: str, arguments: dict[str, Any], *, free: bool) -> Activation:
-    if not free or holder(record.config) not in (None, record.job):
-        raise HostError("busy", f"Job {holder(record.config)} holds this host.")
+    if (other := holder(record.config)) not in (None, record.job):
+        raise HostError("busy", f"Job {other} holds this host.")
+    if not free:
+        raise HostError("busy", "Somebody else is about to switch this host: ask again when that is done.")
     return Activation(record, Order(record.config, record.job, verb, arguments))

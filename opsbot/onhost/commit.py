@@ -13,7 +13,7 @@ from opsbot.onhost.record import Record, enter
 from opsbot.onhost.run import must, run
 from opsbot.onhost.state import activation, asked, boot_id, folders, real, rebooted
 from opsbot.onhost.switch import switch, switch_patiently
-from opsbot.onhost.systems import current_generation, ledger, spoken_commit
+from opsbot.onhost.systems import current_generation, generation_links, ledger, spoken_commit
 from opsbot.onhost.trees import kernel_changed
 
 _PROFILE = 60.0
@@ -52,14 +52,20 @@ def commit(record: Record, despite: str | None = None) -> None:
 def _make_default(record: Record, state: dict[str, Any]) -> None:
     """Move profile and boot loader to a system; HostError when they do not follow."""
     config, system = record.config, state["system"]
-    if state["verb"] == "rollback":
-        must(run(nix.switch_generation(config.profile, state["generation"]), within=_PROFILE))
-    elif real(config.profile) != system:
-        must(run(nix.set_profile(config.profile, system), within=_PROFILE))
+    _name(config, system, state.get("generation") if state["verb"] == "rollback" else None)
     if (done := switch(system, "boot", record.log)).code != 0:
         raise HostError("failed", f"The boot loader could not be set (switch-to-configuration {done.end}).")
     if current_generation(config) is None or real(config.profile) != system:
         raise HostError("failed", "The profile did not follow.")
+
+
+def _name(config: Config, system: str, number: int | None) -> None:
+    """Let the profile name a system, by its generation; by a new one when it has none, or that was collected since."""
+    link = generation_links(config).get(number or 0)
+    if link is not None and real(link) == system:
+        must(run(nix.switch_generation(config.profile, int(number or 0)), within=_PROFILE))
+    elif real(config.profile) != system:
+        must(run(nix.set_profile(config.profile, system), within=_PROFILE))
 
 
 def _committed(record: Record, commit_id: str | None, despite: str | None) -> None:
@@ -137,10 +143,7 @@ def _put_back(record: Record, state: dict[str, Any]) -> None:
     config, base = record.config, state["base"]
     if state.get("committing"):
         number = state["base_generation"]
-        back = (
-            nix.set_profile(config.profile, base) if number is None else nix.switch_generation(config.profile, number)
-        )
-        must(run(back, within=_PROFILE))
+        _name(config, base if number is None else state.get("default") or base, number)
     if state.get("switched") and (state["boot_id"] == boot_id(config) or real(config.running) != base):
         done = switch_patiently(base, "test", record.log)
         if not done.active or real(config.running) != base:

@@ -122,7 +122,10 @@ def prove(
     rounds = 0
     while True:
         stop()
-        verdict = judge(before, doctor.look(), counted)
+        try:
+            verdict = judge(before, doctor.look(), counted)
+        except HostError as error:  # while systemd is re-executed it answers nobody
+            verdict = Verdict(faults=(f"the units could not be looked at ({error.message})",))
         rounds = 0 if verdict.faults else rounds + 1
         if rounds >= _ROUNDS or (verdict.faults and time.monotonic() > deadline):
             return verdict

@@ -1,8 +1,9 @@
 """A git repository on the host: git's command lines run, its words read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from opsbot.onhost import git
 from opsbot.onhost.errors import HostError
@@ -37,9 +38,22 @@ class Repository:
         with locked(self.path.with_name(f"{self.path.name}.lock"), patience=_FETCH) as mine:
             if not mine:
                 raise HostError("busy", f"Another job is fetching {url}.")
-            if not (self.path / "HEAD").exists():
+            # The last thing that git makes.
+            if not (self.path / "objects/info").is_dir():
                 self.git("init", "--quiet", "--bare", "--template=")
+            self._clear(refspecs or git.MIRROR)
             self.git(*git.fetch(url, *(refspecs or git.MIRROR)), within=_FETCH)
+
+    def _clear(self, refspecs: Sequence[str]) -> None:
+        """Take away git's locks of a fetch that was killed, and names that a power cut has emptied.
+
+        The caller holds the lock without which nobody writes these names.
+        """
+        (self.path / "packed-refs.lock").unlink(missing_ok=True)
+        for refspec in refspecs:
+            for file in (self.path / refspec.partition(":")[2].rstrip("*")).rglob("*"):
+                if file.is_file() and (file.suffix == ".lock" or file.stat().st_size == 0):
+                    file.unlink()
 
     def has(self, commit: str) -> bool:
         """Say whether a commit is here."""
@@ -88,12 +102,11 @@ class Repository:
     def commit_file(self, parent: str, path: str, text: str, message: str, who: dict[str, str]) -> str:
         """Return a new commit on PARENT in which one file has another text; nothing is checked out."""
         blob = self.git("hash-object", "-w", "--stdin", stdin=text).strip()
-        index = self.path / f"index.{blob}"
-        here = Repository(path=self.path, environment={**self.environment, **who, "GIT_INDEX_FILE": str(index)})
-        try:
+        # In a folder of its own: what a killed process leaves, a lock above all, is in nobody's way.
+        with TemporaryDirectory() as folder:
+            index = {"GIT_INDEX_FILE": f"{folder}/index"}
+            here = Repository(path=self.path, environment={**self.environment, **who, **index})
             here.git("read-tree", parent)
             here.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
             tree = here.git("write-tree").strip()
-        finally:
-            index.unlink(missing_ok=True)
-        return here.git("commit-tree", tree, "-p", parent, "-F", "-", stdin=message).strip()
+            return here.git("commit-tree", tree, "-p", parent, "-F", "-", stdin=message).strip()

@@ -45,7 +45,8 @@ def revert(config: Config, job: str, reason: str | None) -> None:
             end(record, "rebooted", why="The host was rebooted before the commit.")
             return
         forward = reason is None and (state["status"] == "committing" or _stays(state, "alone"))
-        why = reason or _overdue(state["status"])
+        # Why it was begun stands, whoever goes on with it.
+        why = state.get("why") or reason or _overdue(state["status"])
         if not forward:
             record.note("reverting", why=why)
         _take_host(record)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 _STORE = re.compile(rb"/[A-Za-z0-9._/+-]{0,255}?/?[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]+")
 _HASH = re.compile(rb"[0-9a-df-np-sv-z]{32}-")
-_DEPTH = 6
 
 #: What the helper's own module writes, and what follows from the pins alone.
 DERIVED = frozenset({"etc/opsbot/pins.json"})
@@ -35,7 +34,8 @@ def _walk(folder: Path, name: str, above: frozenset[str]) -> Iterator[tuple[str,
         return
     for entry in entries:
         path, inner = Path(entry.path), f"{name}/{entry.name}"
-        if entry.is_dir() and _inside(path):
+        # Of os.path: a link that leads in a circle, or where one may not look, is a text and no error.
+        if os.path.isdir(path) and _inside(path):  # noqa: PTH112 - see above
             yield from _walk(path, inner, above | {real})
         else:
             yield inner, path
@@ -48,9 +48,9 @@ def _inside(path: Path) -> bool:
 
 def _content(path: Path) -> bytes:
     target = path.readlink() if path.is_symlink() else None
-    if target is not None and (not path.exists() or not _inside(path)):
+    if target is not None and not (os.path.exists(path) and _inside(path)):  # noqa: PTH110 - see above
         return b"link " + os.fsencode(target)
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - see above
         return b"folder"
     return path.read_bytes()
 
@@ -61,31 +61,31 @@ class Comparison:
 
     seen: dict[tuple[str, str], bool] = field(default_factory=dict)
 
-    def same(self, old: Path, new: Path, depth: int = 0) -> bool:
+    def same(self, old: Path, new: Path) -> bool:
         """Say whether two files mean the same."""
         pair = (os.path.realpath(old), os.path.realpath(new))
-        if pair[0] == pair[1] and old.exists():
+        if pair[0] == pair[1] and os.path.exists(old):  # noqa: PTH110 - see above
             return True
         if pair not in self.seen:
             self.seen[pair] = True
-            self.seen[pair] = self._same(old, new, depth)
+            self.seen[pair] = self._same(old, new)
         return self.seen[pair]
 
-    def _same(self, old: Path, new: Path, depth: int) -> bool:
+    def _same(self, old: Path, new: Path) -> bool:
         before, after = _content(old), _content(new)
         if before == after:
             return True
         if _HASH.sub(b"", before) != _HASH.sub(b"", after):
             return False
         pairs = set(zip_longest(_STORE.findall(before), _STORE.findall(after), fillvalue=b""))
-        return depth >= _DEPTH or all(self._names_same(a, b, depth) for a, b in pairs if a != b)
+        return all(self._names_same(a, b) for a, b in pairs if a != b)
 
-    def _names_same(self, old: bytes, new: bytes, depth: int) -> bool:
+    def _names_same(self, old: bytes, new: bytes) -> bool:
         """Judge two store paths of one name: a file that is a store path of its own is configuration, so it counts."""
         first, second = Path(os.fsdecode(old)), Path(os.fsdecode(new))
         if not (first.is_file() and second.is_file()):
             return first.is_file() == second.is_file()
-        return self.same(first, second, depth + 1)
+        return self.same(first, second)
 
 
 def changed_files(old: Path, new: Path) -> list[str]:

@@ -168,8 +168,9 @@ def _cancel(config: Config, arguments: Arguments, _: Emit) -> Any:
 def _list(config: Config, *_: Any) -> Any:
     rows = []
     for job, when in all_jobs(config)[:_LISTED]:
-        state = job_state(config, job) if grammar.JOB.fullmatch(job) else None
-        if state is None:
+        try:
+            state = job_state(config, grammar.job(job))
+        except HostError:  # a damaged file of one job must not hide the others
             continue
         parts = {part: (state[part] or {}).get("status") for part in ("prepare", "activate", "publish")}
         project = (asked(config, job, "prepare") or {}).get("project")
