@@ -49,7 +49,7 @@ def split(text: str) -> list[str]:
     except ValueError as error:
         if "escaped" in str(error):
             raise UsageError("There is a backslash at the end, with nothing after it.") from None
-        raise UsageError("There is a quotation mark without its partner.") from None
+        raise UsageError("There is a quotation mark without its partner: add that, or take this one out.") from None
 
 
 def option_in(word: str) -> Option | None:

@@ -92,7 +92,7 @@ def test_words_find_their_places(text: str, expected: dict[str, object]) -> None
         ("hello-bot --dry-run=yes", "`--dry-run` takes no value."),
         ("hello-bot --reason", "`--reason` needs a value."),
         ("hello-bot --dry-run --dry-run", "`--dry-run` is there twice."),
-        ("hello-bot 'main", "There is a quotation mark without its partner."),
+        ("hello-bot 'main", "There is a quotation mark without its partner: add that, or take this one out."),
         ("hello-bot \\", "There is a backslash at the end, with nothing after it."),
         ("HELLO-BOT", "There is no project `HELLO-BOT`. Did you mean `hello-bot`?"),
         ("hello-bot —dry", "`deploy` has no option `--dry`. Did you mean `--dry-run`?"),

@@ -15,8 +15,10 @@ def read(path: Path) -> list[tuple[str, str]]:
     """Read a script: who says what. Raises UsageError with the line that is none."""
     try:
         rows = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The script {path} cannot be read: {error}.") from None
+    except OSError as error:
+        raise UsageError(f"The script {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"The script {path} cannot be read: it is not UTF-8 text.") from None
     said = []
     for number, row in enumerate(rows, 1):
         name, colon, words = (part.strip() for part in row.partition(":"))

@@ -68,7 +68,8 @@ def _wanted(work: Work, generations: list[Json]) -> Json:
         if not target and one["proved"] and (running is None or one["generation"] < running):
             return one
     missing = f"Generation {target} is not there" if target else "No earlier generation was ever proved"
-    raise work.ended(Outcome.REFUSED, f"{missing} on `{work.job.host}`; `generations` lists what there is.")
+    lists = f"`{work.site.config.prefix}generations` lists what there is."
+    raise work.ended(Outcome.REFUSED, f"{missing} on `{work.job.host}`; {lists}")
 
 
 def _running(generations: list[Json]) -> int | None:

@@ -31,7 +31,7 @@ from opsbot.testing.bench import ROOM
         ("!deploy <b>hello-bot</b>", "There is no project `<b>hello-bot</b>`."),
         ("!deploy `hello-bot`", "There is no project `'hello-bot'`. Did you mean `hello-bot`?"),
         ("!deploy **hello-bot**", "There is no project `**hello-bot**`. Did you mean `hello-bot`?"),
-        ("!deploy 'hello-bot", "There is a quotation mark without its partner."),
+        ("!deploy 'hello-bot", "There is a quotation mark without its partner: add that, or take this one out."),
         ("!deploy hello-bot \\", "There is a backslash at the end, with nothing after it."),
         ("!deploy hello-bot $(reboot)", "A revision is the name of a branch or a tag, or a commit id."),
         ("!deploy hello-bot | sh", "A revision is the name of a branch or a tag, or a commit id."),
