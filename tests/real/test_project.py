@@ -3,6 +3,7 @@ import os
 import pty
 import re
 import sys
+import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -153,6 +154,8 @@ class Terminal:
 async def demo(clone: Path, folder: Path) -> AsyncIterator[tuple[Terminal, asyncio.subprocess.Process]]:
     """Run the demo at a terminal in a CLONE, with a folder for all that it makes."""
     ours, theirs = pty.openpty()
+    # Wide enough that no line is folded.
+    termios.tcsetwinsize(ours, (40, 400))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "opsbot", "demo"),
         cwd=clone,
