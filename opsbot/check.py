@@ -185,7 +185,7 @@ async def _homeserver(config: Config, credentials: Credentials) -> AsyncIterator
                 yield line
             if config.bridge is not None:
                 yield await _bridge(client, config.bridge.bot)
-            if (sentence := await missing_channel(client, config)) is not None:
+            if (sentence := await missing_channel(client, config, credentials)) is not None:
                 yield fails("slack", sentence)
     except TokenRefusedError:
         yield fails("homeserver", "does not accept the access token; make another, and put it into the credential.")

@@ -43,10 +43,10 @@ async def slack_lines(config: Config, credentials: Credentials) -> AsyncIterator
         yield True, f"the bridge is logged in: {names}."
 
 
-async def missing_channel(client: Client, config: Config) -> str | None:
+async def missing_channel(client: Client, config: Config, credentials: Credentials) -> str | None:
     """Return the sentence about a channel of the self-test that the bot is in no room of. Raises as the client does."""
     bridge = config.bridge
-    if bridge is None or bridge.test_channel is None:
+    if bridge is None or bridge.test_channel is None or not await _hears(config, credentials):
         return None
     joined = mapping(await client.ask("GET", "joined_rooms")).get("joined_rooms")
     for room_id in map(text, listing(joined)):
@@ -55,6 +55,18 @@ async def missing_channel(client: Client, config: Config) -> str | None:
         if portal is not None and portal.channel == bridge.test_channel:
             return None
     return MISSING.format(bridge.test_channel)
+
+
+async def _hears(config: Config, credentials: Credentials) -> bool:
+    """Tell whether the bridge hears Slack, as far as it can be asked: before it does, nobody can invite the app."""
+    bridge = config.bridge
+    if bridge is None or bridge.url is None:
+        return True
+    try:
+        logins = await provisioning(config, credentials).logins()
+    except (BridgeError, ConfigError):
+        return False
+    return not of_logins(logins, team=bridge.team, now=time.time())
 
 
 async def _ending(config: Config, credentials: Credentials) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from opsbot import __version__
 from opsbot.check import check
@@ -327,18 +329,36 @@ async def test_a_bridge_is_an_account(world: World) -> None:
     assert there == []
 
 
+async def _connected(_: web.Request) -> web.Response:
+    """Answer as a bridge that hears Slack."""
+    return web.json_response({"logins": [{"id": "T0TEAM-U0BOT", "state": {"state_event": "CONNECTED"}}]})
+
+
 async def test_the_self_tests_channel_must_have_a_room(world: World) -> None:
     """A channel of the self-test is well when the bot is in the room that the bridge made for it."""
-    bot, server = world.config["homeserver"]["user"], world.homeserver.server_name
+    bot = world.config["homeserver"]["user"]
     world.secret("bridge", "a shared secret")
-    bridge = {"bot": bot, "team": "T0TEAM", "url": "http://127.0.0.1:1", "secret_file": "bridge"}
-    [missing, _] = await world.fails(bridge=bridge | {"test_channel": "C0TEST"})
+    bridge = {"bot": bot, "team": "T0TEAM", "secret_file": "bridge", "test_channel": "C0TEST"}
+    # While nobody can invite the app, the bridge alone is what is wrong.
+    [away] = await world.fails(bridge=bridge | {"url": "http://127.0.0.1:1"})
+    assert "cannot be reached" in away
+
+    app = web.Application()
+    app.router.add_get("/_matrix/provision/v3/whoami", _connected)
+    async with TestServer(app) as server_of_the_bridge:
+        bridge["url"] = str(server_of_the_bridge.make_url(""))
+        await _room_of_the_self_test(world, bridge)
+
+
+async def _room_of_the_self_test(world: World, bridge: dict[str, str]) -> None:
+    server = world.homeserver.server_name
+    [missing] = await world.fails(bridge=bridge)
     assert missing.startswith("slack: The self-test has no room for its channel, C0TEST: type `/invite @opsbot` there")
 
     content = {"network": {"id": "T0TEAM"}, "channel": {"id": "T0TEAM-C0TEST", "displayname": "#test"}}
     [room], token = world.config["rooms"], (world.folder / "credentials/matrix-token").read_text().strip()
     await asked(world.homeserver, token, "PUT", f"rooms/{room}/state/m.bridge/{server}%2Fslack", content)
-    [_] = await world.fails(bridge=bridge | {"test_channel": "C0TEST"})
+    assert await world.fails(bridge=bridge) == []
 
 
 async def test_a_host_that_is_not_as_configured(world: World, tmp_path: Path) -> None:
