@@ -1,4 +1,5 @@
 import importlib.util
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest_asyncio
 
 from opsbot.demo.homeserver import Homeserver
 from tests.postgres import Postgres, why_not
+
+# Two tests at a time are told a width, which would count for more than that of the terminals that they open.
+os.environ.pop("COLUMNS", None)
 
 needs_synapse = "install Synapse: pip install 'opsbot[demo]'"
 

@@ -154,13 +154,12 @@ class Terminal:
 async def demo(clone: Path, folder: Path) -> AsyncIterator[tuple[Terminal, asyncio.subprocess.Process]]:
     """Run the demo at a terminal in a CLONE, with a folder for all that it makes."""
     ours, theirs = pty.openpty()
-    # Wide enough that no line is folded; a width in the environment would count for more.
+    # Wide enough that no line is folded.
     termios.tcsetwinsize(ours, (40, 400))
-    environ = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "opsbot", "demo"),
         cwd=clone,
-        env={**environ, "PYTHONPATH": str(TOP), "TMPDIR": str(folder), "TERM": "dumb"},
+        env={**os.environ, "PYTHONPATH": str(TOP), "TMPDIR": str(folder), "TERM": "dumb"},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
