@@ -15,7 +15,7 @@ from opsbot import notify
 from opsbot.backups import settle_down
 from opsbot.bot import Bot
 from opsbot.config import Config
-from opsbot.connect import close_hosts, database_place, forgejo, matrix_settings, prober, ssh_host
+from opsbot.connect import chat_edge, close_hosts, database_place, forgejo, prober, ssh_host
 from opsbot.credentials import Credentials, unheard
 from opsbot.durable import Engine
 from opsbot.errors import ConfigError, OpsbotError
@@ -37,9 +37,7 @@ from opsbot.store.deliveries import Deliveries
 from opsbot.store.inbox import Inbox
 from opsbot.store.lead import FileLead, SessionLead, lead_of
 from opsbot.store.ledger import Ledger
-from opsbot.store.memory import Memory
 from opsbot.store.outbox import Outbox
-from opsbot.store.receipts import Receipts
 from opsbot.store.restored import restored_at
 from opsbot.store.storage import PluginStorage
 from opsbot.timetable import tick
@@ -100,18 +98,7 @@ class App:
             engine = make_engine(config.database, pool=database.pool, on_lost=_leave)
             ledger, outbox, inbox = Ledger(database), Outbox(database), Inbox(database)
             wake, oversight = asyncio.Event(), Oversight(config.hosts)
-            edge = MatrixEdge(
-                matrix_settings(config, credentials),
-                inbox=inbox,
-                outbox=outbox,
-                memory=Memory(database),
-                on_messages=wake.set,
-                on_turn=oversight.sync_turned,
-                busy=partial(_busy, ledger),
-                tell=oversight.tell,
-                on_secret=credentials.on_secret,
-                receipts=Receipts(database, alerts=lambda: edge.rooms.alerts, channels=lambda: edge.rooms.channels),
-            )
+            edge = chat_edge(config, credentials, database, wake, oversight)
             stack.push_async_callback(edge.close)
             await edge.start()
             hosts = {name: ssh_host(name, config, credentials) for name in config.hosts}
@@ -240,7 +227,3 @@ def _leave(why: str) -> NoReturn:
     log.error("database lost, ending at once", extra={"why": why})
     notify.stopping()
     os._exit(os.EX_TEMPFAIL)
-
-
-async def _busy(ledger: Ledger) -> bool:
-    return bool(await ledger.jobs(open_only=True))

@@ -1,15 +1,24 @@
 """From the configuration to the edges: the one place where keys become connections."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from opsbot.config import Bridge, Config
 from opsbot.credentials import Credentials
 from opsbot.forge import Forgejo
+from opsbot.matrix.edge import MatrixEdge
 from opsbot.matrix.settings import Bridged, MatrixSettings
+from opsbot.oversight import Oversight
 from opsbot.people import is_heard, portal_of
 from opsbot.ssh import Address, SshHost
 from opsbot.store.address import Place, place
+from opsbot.store.database import Database
+from opsbot.store.inbox import Inbox
+from opsbot.store.ledger import Ledger
+from opsbot.store.memory import Memory
+from opsbot.store.outbox import Outbox
+from opsbot.store.receipts import Receipts
 from opsbot.web.probes import Prober, Target
 
 
@@ -42,6 +51,29 @@ def _bridged(config: Config, bridge: Bridge) -> Bridged:
         portal_of=partial(portal_of, bridge=bridge, server=server),
         is_heard=partial(is_heard, bridge=bridge),
     )
+
+
+def chat_edge(
+    config: Config, credentials: Credentials, database: Database, wake: asyncio.Event, oversight: Oversight
+) -> MatrixEdge:
+    """Return the bot's account on its homeserver; WAKE is set when somebody has said something. Raises ConfigError."""
+    edge = MatrixEdge(
+        matrix_settings(config, credentials),
+        inbox=Inbox(database),
+        outbox=Outbox(database),
+        memory=Memory(database),
+        on_messages=wake.set,
+        on_turn=oversight.sync_turned,
+        busy=partial(_busy, Ledger(database)),
+        tell=oversight.tell,
+        on_secret=credentials.on_secret,
+        receipts=Receipts(database, alerts=lambda: edge.rooms.alerts, channels=lambda: edge.rooms.channels),
+    )
+    return edge
+
+
+async def _busy(ledger: Ledger) -> bool:
+    return bool(await ledger.jobs(open_only=True))
 
 
 def ssh_host(name: str, config: Config, credentials: Credentials) -> SshHost:
